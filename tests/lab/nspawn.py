@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A device with a real systemd: a container by systemd-nspawn, in a network of its own, whose power can be cut.
+
+Its root is made once by debootstrap and kept under CACHE; each device is a copy. It sees one cable, host0, whose other
+end is the gateway 10.99.7.1 in a network namespace that nothing else is in. Only processes started here are ended."""
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+
+from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
+
+CACHE = pathlib.Path(os.environ.get("NM_TRIAL_CACHE", "/var/cache/nm-trial-tests"))
+SUITE = "bookworm"
+PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
+            "procps", "libjson-glib-1.0-0", "libnm0"]
+GATEWAY = "10.99.7.1"
+# Nothing in a test looks at these, and every device copies them.
+BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",
+           "var/cache/apt/archives")
+
+
+def base_root():
+    """The root that devices are copied from; made at first use, by whoever comes first."""
+    key = hashlib.sha256(" ".join([SUITE, *PACKAGES, *BALLAST]).encode()).hexdigest()[:12]
+    root = CACHE / f"{SUITE}-{key}"
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not root.exists():
+            making = root.with_suffix(".new")
+            if making.exists():
+                shutil.rmtree(making)
+            log = root.with_suffix(".log")
+            with open(log, "wb") as output:
+                made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, making],
+                                      stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
+            if made.returncode != 0:
+                raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+            for path in BALLAST:
+                shutil.rmtree(making / path, ignore_errors=True)
+            making.rename(root)
+    return root
+
+
+class Container:
+    def __init__(self, build):
+        """`build` is the CMake build folder to install nm-trial from."""
+        self.build = build
+        self.name = f"nmt-{uuid.uuid4().hex[:6]}"  # short: "ve-" and this name its cable
+        self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None
+
+    def create(self):
+        base = base_root()
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=CACHE))
+        self.root = self.dir / "root"
+        subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
+        (self.root / "etc/hostname").write_text("device\n")
+        # With an id of its own it is no "first boot", which would enable units by preset.
+        (self.root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+        (self.root / "var/log/journal").mkdir(exist_ok=True)
+        (self.root / "etc/NetworkManager/conf.d/lab.conf").write_text(
+            "[main]\nno-auto-default=*\ndns=none\n[device-all]\nmatch-device=*\nmanaged=1\n")
+        for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "console-getty.service"):
+            (self.root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+        # All that runs is in here, and it ends when this test does, however that ends: `cat` reads from it, and a
+        # pid namespace dies with its first process.
+        self.keeper = subprocess.Popen(["unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", "cat"],
+                                       stdin=subprocess.PIPE)
+        self.gateway = wait_for("the gateway's namespace", lambda: next(
+            (pid for pid in _children(self.keeper.pid) if _name(pid) == "cat"), None))
+        self.cgroup = _own_cgroup() / self.name
+        self.cgroup.mkdir()
+
+    def install(self):
+        """Installs and enables as a package would."""
+        result = subprocess.run(["cmake", "--install", self.build, "--prefix", "/usr"], check=False, text=True,
+                                capture_output=True, env={**os.environ, "DESTDIR": str(self.root)})
+        if result.returncode != 0:
+            raise LabError(f"cmake --install:\n{result.stdout}{result.stderr}")
+        subprocess.run(["systemctl", f"--root={self.root}", "-q", "enable", "nm-trial.service", "nm-trial-boot.service"],
+                       check=True)
+
+    def boot(self):
+        """Returns when the system has come up."""
+        with open(self.dir / "console.log", "ab") as console:
+            self.nspawn = subprocess.Popen(
+                # A cgroup of its own, or two containers would share one.
+                [*self._enter(), "sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', self.cgroup,
+                 "systemd-nspawn", "-q", "-D", self.root, "--boot", "--private-network", "--network-veth", "--register=no",
+                 "--keep-unit", "-M", self.name, "--console=pipe", "--link-journal=no"],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+        try:
+            self.init = wait_for("the container's first process", self._find_init)
+            self._plug()
+            wait_for("the container's system bus", lambda: self._raw("test", "-S", "/run/dbus/system_bus_socket"), 20)
+            self.run("systemctl", "is-system-running", "--wait", check=False)
+        except LabError as error:
+            raise LabError(f"{error}\n{(self.dir / 'console.log').read_text(errors='replace')[-2000:]}") from None
+
+    def power_cut(self):
+        """Every process in it dies at once; only its disk stays."""
+        os.kill(self.init, signal.SIGKILL)
+        self.nspawn.wait(20)
+        self.nspawn = self.init = None
+        wait_for("the cable's end", lambda: "ve-" not in self._outside("ip", "-o", "link").stdout)
+
+    def destroy(self):
+        if self.keeper:
+            self.keeper.stdin.close()
+            self.keeper.wait(20)
+        if self.nspawn:
+            self.nspawn.wait(20)
+        if self.cgroup:
+            for path, _, _ in sorted(os.walk(self.cgroup), reverse=True):
+                os.rmdir(path)
+        if self.dir:
+            shutil.rmtree(self.dir)
+        # What nspawn leaves of a container that was killed.
+        shutil.rmtree(f"/run/systemd/nspawn/propagate/{self.name}", ignore_errors=True)
+
+    # Inside
+
+    def run(self, *command, check=True, timeout=60):
+        """Runs a command in the container as its systemd would: with its limits, not with this machine's rights."""
+        result = subprocess.run(["nsenter", "-t", str(self.init), "-a", "systemd-run", "--wait", "--pipe", "--collect", "-q",
+                                 "--", *map(str, command)], check=False, text=True,
+                                capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                                env={"PATH": "/usr/sbin:/usr/bin"})
+        if check and result.returncode != 0:
+            raise LabError(f"{' '.join(map(str, command))}: status {result.returncode}\n{result.stdout}{result.stderr}")
+        return result
+
+    def profile(self, name, *, address, gateway=GATEWAY, autoconnect):
+        """Writes a profile to the container's disk, as a person would with an editor. Loads it when it runs."""
+        path = self.root / PROFILES / f"{name}.nmconnection"
+        path.touch(mode=0o600)
+        path.write_text(PROFILE.format(name=name, uuid=uuid_of(name), device="host0", autoconnect=str(autoconnect).lower(),
+                                       connection="", ipv4=f"method=manual\naddress1={address}/24,{gateway}\n",
+                                       ipv6="method=disabled"))
+        if self.init:
+            self.run("nmcli", "connection", "load", f"/{PROFILES}/{name}.nmconnection")
+
+    def profile_text(self, name):
+        return (self.root / PROFILES / f"{name}.nmconnection").read_text()
+
+    def active(self):
+        """The name of the profile that is activated on host0, "" when none is."""
+        lines = self.run("nmcli", "-t", "-f", "NAME,DEVICE,STATE", "connection", "show", "--active").stdout.splitlines()
+        return next((line.split(":")[0] for line in lines if line.endswith(":host0:activated")), "")
+
+    def wait_active(self, name, seconds=20):
+        wait_for(f"{name!r} active", lambda: self.active() == name, seconds)
+
+    def processes(self, name):
+        """The pids of the container's processes of that name, as the container numbers them."""
+        return self.run("pidof", name, check=False).stdout.split()
+
+    # Outside
+
+    def _find_init(self):
+        if self.nspawn.poll() is not None:
+            raise LabError(f"systemd-nspawn ended with status {self.nspawn.returncode}")
+        # nsenter has systemd-nspawn as its child, and that has the container's process 1
+        for child in _children(self.nspawn.pid):
+            for pid in _children(child):
+                if _name(pid) == "systemd" and _in_own_numbering(pid) == 1:
+                    return pid
+        return None
+
+    def _plug(self):
+        cable = f"ve-{self.name}"
+        wait_for("the cable", lambda: cable in self._outside("ip", "-o", "link").stdout)
+        self._outside("ip", "addr", "add", f"{GATEWAY}/24", "dev", cable)
+        self._outside("ip", "link", "set", cable, "up")
+
+    def _outside(self, *command):
+        return subprocess.run([*self._enter(), *command], check=True, capture_output=True, text=True)
+
+    def _enter(self):
+        return ["nsenter", "-t", str(self.gateway), "-n", "-m", "-p", "--"]
+
+    def _raw(self, *command):
+        return subprocess.run(["nsenter", "-t", str(self.init), "-m", "-p", *command], check=False).returncode == 0
+
+
+def _children(pid):
+    try:
+        return [int(child) for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _status(pid, field):
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return next((line.split()[1:] for line in lines if line.startswith(f"{field}:")), [])
+
+
+def _name(pid):
+    return " ".join(_status(pid, "Name"))
+
+
+def _in_own_numbering(pid):
+    return int((_status(pid, "NSpid") or ["0"])[-1])
+
+
+def _own_cgroup():
+    """This process' place in the one hierarchy that systemd uses, wherever that is mounted."""
+    mounts = [line.split() for line in pathlib.Path("/proc/self/mounts").read_text().splitlines()]
+    mount = next((fields[1] for fields in mounts if fields[2] == "cgroup2"), None)
+    if not mount:
+        raise LabError("no cgroup2 is mounted here: systemd cannot run in a container")
+    place = next(line[3:] for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+    return pathlib.Path(mount) / place.lstrip("/")
