@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every well-known string in one place: bus names, paths, annotations, units. Nothing else. */
+#pragma once
+
+#define NM_TRIAL_IDENTIFIER "nm-trial"
+#define NM_TRIAL_UNIT "nm-trial.service"
+
+#define NM_TRIAL_STATE_DIR "/var/lib/nm-trial"
+#define NM_TRIAL_RUN_DIR "/run/nm-trial"
+#define NM_TRIAL_PROFILE_DIR "/etc/NetworkManager/system-connections"
+
+/* In the state directory */
+#define NM_TRIAL_RECORD "trial"
+#define NM_TRIAL_HISTORY "history"
+#define NM_TRIAL_LOCK "lock"
+/* In the run directory */
+#define NM_TRIAL_AGENT "agent"
+#define NM_TRIAL_CHECKS "checks"
+
+/* NetworkManager's keyfile format (its documentation: nm-settings-keyfile) */
+#define KEYFILE_SUFFIX ".nmconnection"
+#define GROUP_CONNECTION "connection"
+#define GROUP_USER "user"
+#define KEY_AUTOCONNECT "autoconnect"
+#define KEY_PRIORITY "autoconnect-priority"
+#define NM_PRIORITY_MAX 999
+
+#define ANNOTATION_PREFIX "nm-trial."
+#define ANNOTATION_REPLACES "nm-trial.replaces"
+#define ANNOTATION_STATE "nm-trial.state"
+#define ANNOTATION_REASON "nm-trial.reason"
+
+/* D-Bus */
+#define NM_BUS_NAME "org.freedesktop.NetworkManager"
+#define NM_PATH "/org/freedesktop/NetworkManager"
+#define NM_SETTINGS_PATH "/org/freedesktop/NetworkManager/Settings"
+#define NM_IFACE "org.freedesktop.NetworkManager"
+#define NM_IFACE_SETTINGS "org.freedesktop.NetworkManager.Settings"
+#define NM_IFACE_CONNECTION "org.freedesktop.NetworkManager.Settings.Connection"
+#define NM_IFACE_DEVICE "org.freedesktop.NetworkManager.Device"
+#define NM_IFACE_ACTIVE "org.freedesktop.NetworkManager.Connection.Active"
+#define NM_IFACE_CHECKPOINT "org.freedesktop.NetworkManager.Checkpoint"
+#define NM_IFACE_IP4 "org.freedesktop.NetworkManager.IP4Config"
+#define NM_IFACE_IP6 "org.freedesktop.NetworkManager.IP6Config"
+#define DBUS_IFACE_PROPERTIES "org.freedesktop.DBus.Properties"
+#define SYSTEMD_BUS_NAME "org.freedesktop.systemd1"
+#define SYSTEMD_PATH "/org/freedesktop/systemd1"
+#define SYSTEMD_IFACE_MANAGER "org.freedesktop.systemd1.Manager"
+
+/* Exit codes, the interface's */
+enum nm_trial_exit {
+    EXIT_DONE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NO_TRIAL = 3,
+    EXIT_REFUSED = 4,
+    EXIT_REVERTED = 5,
+};

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "profile.h"
+
+#include "store.h"
+
+#include <string.h>
+
+void profile_free(Profile *profile)
+{
+    if (!profile)
+        return;
+    g_free(profile->path);
+    g_free(profile->data);
+    g_free(profile->uuid);
+    g_free(profile->id);
+    g_free(profile->type);
+    g_free(profile->interface);
+    g_clear_object(&profile->connection);
+    g_free(profile);
+}
+
+static NMConnection *parse(const char *path, const char *data, gsize length, GError **error)
+{
+    g_autoptr(GKeyFile) keyfile = g_key_file_new();
+    g_autofree char *directory = g_path_get_dirname(path);
+    g_autoptr(NMConnection) connection = NULL;
+
+    if (!g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, error))
+        return NULL;
+    for (const char *const *key = (const char *const[]){"uuid", "id", NULL}; *key; key++)
+        if (!g_key_file_has_key(keyfile, GROUP_CONNECTION, *key, NULL)) {
+            g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
+                        "section [connection] has no %s=; give the profile one of its own", *key);
+            return NULL;
+        }
+    connection = nm_keyfile_read(keyfile, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
+    if (!connection || !nm_connection_normalize(connection, NULL, NULL, error))
+        return NULL;
+    return g_steal_pointer(&connection);
+}
+
+Profile *profile_parse(const char *path, char *data, gsize length, GError **error)
+{
+    g_autofree char *owned = data;
+    NMConnection *connection = parse(path, data, length, error);
+    if (!connection) {
+        g_prefix_error(error, "%s: ", path);
+        return NULL;
+    }
+    NMSettingConnection *s = nm_connection_get_setting_connection(connection);
+    Profile *profile = g_new0(Profile, 1);
+    profile->path = g_strdup(path);
+    profile->data = g_steal_pointer(&owned);
+    profile->length = length;
+    profile->uuid = g_strdup(nm_setting_connection_get_uuid(s));
+    profile->id = g_strdup(nm_setting_connection_get_id(s));
+    profile->type = g_strdup(nm_setting_connection_get_connection_type(s));
+    profile->interface = g_strdup(nm_setting_connection_get_interface_name(s));
+    profile->autoconnect = nm_setting_connection_get_autoconnect(s);
+    profile->priority = nm_setting_connection_get_autoconnect_priority(s);
+    profile->connection = connection;
+    return profile;
+}
+
+static void skipped_free(gpointer data)
+{
+    struct profile_skipped *skipped = data;
+    g_free(skipped->path);
+    g_free(skipped->id);
+    g_free(skipped->uuid);
+    g_free(skipped->why);
+    g_free(skipped);
+}
+
+GPtrArray *profile_skipped_new(void)
+{
+    return g_ptr_array_new_with_free_func(skipped_free);
+}
+
+static void skip(GPtrArray *skipped, const char *path, const char *why)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    struct profile_skipped *entry = g_new0(struct profile_skipped, 1);
+
+    entry->path = g_strdup(path);
+    entry->why = g_strdup(why);
+    if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL)) {
+        entry->id = g_key_file_get_string(file, GROUP_CONNECTION, "id", NULL);
+        entry->uuid = g_key_file_get_string(file, GROUP_CONNECTION, "uuid", NULL);
+    }
+    g_ptr_array_add(skipped, entry);
+}
+
+/* NM's own rule for names in that directory, as far as files matter to us
+ * (nm_keyfile_utils_ignore_filename()). */
+static gboolean ignored(const char *name)
+{
+    const char *temporary = g_strrstr(name, KEYFILE_SUFFIX ".");
+    return name[0] == '.' || g_str_has_suffix(name, "~") || g_str_has_suffix(name, ".nmmeta") ||
+           (temporary && strlen(temporary) == strlen(KEYFILE_SUFFIX ".") + 6);
+}
+
+GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
+{
+    GPtrArray *profiles = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        g_autoptr(GError) error = NULL;
+        char *data = NULL;
+        gsize length = 0;
+        if (ignored(name) || g_file_test(path, G_FILE_TEST_IS_DIR))
+            continue;
+        Profile *profile = store_read_trusted(path, &data, &length, &error)
+                               ? profile_parse(path, data, length, &error)
+                               : NULL;
+        if (profile)
+            g_ptr_array_add(profiles, profile);
+        else if (skipped)
+            skip(skipped, path, error->message);
+    }
+    return profiles;
+}
+
+static NMSettingUser *user_setting(NMConnection *connection)
+{
+    return NM_SETTING_USER(nm_connection_get_setting(connection, NM_TYPE_SETTING_USER));
+}
+
+const char *profile_annotation(const Profile *profile, const char *key)
+{
+    NMSettingUser *user = user_setting(profile->connection);
+    return user ? nm_setting_user_get_data(user, key) : NULL;
+}
+
+/* A copy of the connection without what this program changes itself. */
+static NMConnection *without_flags(const Profile *profile)
+{
+    NMConnection *copy = nm_simple_connection_new_clone(profile->connection);
+    g_object_set(nm_connection_get_setting_connection(copy), NM_SETTING_CONNECTION_AUTOCONNECT, TRUE,
+                 NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, 0, NM_SETTING_CONNECTION_TIMESTAMP, (guint64)0,
+                 NULL);
+    NMSettingUser *user = user_setting(copy);
+    if (!user)
+        return copy;
+    guint n = 0;
+    const char *const *keys = nm_setting_user_get_keys(user, &n);
+    g_autoptr(GPtrArray) ours = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < n; i++)
+        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
+            g_ptr_array_add(ours, g_strdup(keys[i]));
+    for (guint i = 0; i < ours->len; i++)
+        nm_setting_user_set_data(user, ours->pdata[i], NULL, NULL);
+    if (ours->len == n) /* nothing but ours: as if there were no such section */
+        nm_connection_remove_setting(copy, NM_TYPE_SETTING_USER);
+    return copy;
+}
+
+gboolean profile_same(const Profile *a, const Profile *b)
+{
+    g_autoptr(NMConnection) bare_a = without_flags(a);
+    g_autoptr(NMConnection) bare_b = without_flags(b);
+    return nm_connection_compare(bare_a, bare_b, NM_SETTING_COMPARE_FLAG_EXACT);
+}
+
+/* What GKeyFile, which NM reads these files with, takes a line for. */
+enum line_kind { LINE_OTHER, LINE_GROUP, LINE_KEY };
+
+/* *ret_name, *ret_size: the group's or the key's name, within the line. */
+static enum line_kind line_kind(const char *line, gsize size, const char **ret_name, gsize *ret_size)
+{
+    const char *end = line + size, *close;
+
+    while (line < end && g_ascii_isspace(*line))
+        line++;
+    *ret_name = line;
+    if (line == end || *line == '#')
+        return LINE_OTHER;
+    if (*line == '[') {
+        close = memchr(line, ']', (gsize)(end - line));
+        *ret_name = line + 1;
+        *ret_size = close ? (gsize)(close - line) - 1 : 0;
+        return close ? LINE_GROUP : LINE_OTHER;
+    }
+    close = memchr(line, '=', (gsize)(end - line));
+    if (!close)
+        return LINE_OTHER;
+    while (close > line && g_ascii_isspace(close[-1]))
+        close--;
+    *ret_size = (gsize)(close - line);
+    return LINE_KEY;
+}
+
+static gboolean is(const char *name, gsize size, const char *wanted)
+{
+    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
+}
+
+/* Where a key stands in the text, and where it would go. Offsets; -1: nowhere. Of a key that is there twice
+ * the last one counts, as for GKeyFile; a group that is there twice is one group. */
+struct place {
+    gssize key_start;
+    gssize key_end;
+    gssize insert;
+    const char *eol;
+};
+
+static struct place find(const char *text, gsize length, const char *group, const char *key)
+{
+    struct place place = {-1, -1, -1, "\n"};
+    gboolean inside = FALSE, first = TRUE;
+
+    for (gsize start = 0, next; start < length; start = next) {
+        const char *newline = memchr(text + start, '\n', length - start);
+        gsize end = newline ? (gsize)(newline - text) : length, name_size = 0;
+        const char *name;
+        next = newline ? end + 1 : length;
+        enum line_kind kind = line_kind(text + start, end - start, &name, &name_size);
+        if (end > start && text[end - 1] == '\r')
+            place.eol = "\r\n";
+        if (kind == LINE_GROUP) {
+            if (inside)
+                first = FALSE;
+            inside = is(name, name_size, group);
+        }
+        if (!inside || kind == LINE_OTHER)
+            continue;
+        if (first) /* behind the last key of the group's first part: comments of the next group stay with it
+                    */
+            place.insert = (gssize)next;
+        if (kind == LINE_KEY && is(name, name_size, key)) {
+            place.key_start = (gssize)start;
+            place.key_end = (gssize)next;
+        }
+    }
+    return place;
+}
+
+void profile_set_key(GString *text, const char *group, const char *key, const char *value)
+{
+    struct place place = find(text->str, text->len, group, key);
+
+    if (!value) { /* every one of them: the one before the last would count next */
+        while (place.key_start >= 0) {
+            g_string_erase(text, place.key_start, place.key_end - place.key_start);
+            place = find(text->str, text->len, group, key);
+        }
+        return;
+    }
+    gboolean at_end =
+        place.key_start >= 0 ? place.key_end == (gssize)text->len : place.insert == (gssize)text->len;
+    gboolean unended = text->len > 0 && text->str[text->len - 1] != '\n';
+    g_autofree char *line =
+        g_strconcat(key, "=", value, at_end && unended && place.key_start >= 0 ? "" : place.eol, NULL);
+    if (place.key_start >= 0) {
+        g_string_erase(text, place.key_start, place.key_end - place.key_start);
+        g_string_insert(text, place.key_start, line);
+        return;
+    }
+    if (unended && (at_end || place.insert < 0))
+        g_string_append(text, place.eol);
+    if (place.insert < 0)
+        g_string_append_printf(text, "%s[%s]%s%s", place.eol, group, place.eol, line);
+    else
+        g_string_insert(text, at_end ? (gssize)text->len : place.insert, line);
+}
+
+static void set_flags(GString *text, const Profile *profile, const struct profile_flags *flags)
+{
+    if (profile->autoconnect != flags->autoconnect)
+        profile_set_key(text, GROUP_CONNECTION, KEY_AUTOCONNECT, flags->autoconnect ? "true" : "false");
+    if (flags->priority != PROFILE_KEEP_PRIORITY && profile->priority < flags->priority) {
+        g_autofree char *number = g_strdup_printf("%d", flags->priority);
+        profile_set_key(text, GROUP_CONNECTION, KEY_PRIORITY, number);
+    }
+    if (!flags->state)
+        return;
+    if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), flags->state) != 0)
+        profile_set_key(text, GROUP_USER, ANNOTATION_STATE, flags->state);
+    if (g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), flags->reason) != 0)
+        profile_set_key(text, GROUP_USER, ANNOTATION_REASON, flags->reason);
+}
+
+static gboolean has_flags(const Profile *profile, const struct profile_flags *flags)
+{
+    return profile->autoconnect == flags->autoconnect &&
+           (flags->priority == PROFILE_KEEP_PRIORITY || profile->priority >= flags->priority) &&
+           (!flags->state || g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), flags->state) == 0);
+}
+
+char *profile_with_flags(const Profile *profile, const struct profile_flags *flags, gsize *ret_length,
+                         GError **error)
+{
+    GString *text = g_string_new_len(profile->data, (gssize)profile->length);
+    set_flags(text, profile, flags);
+
+    g_autoptr(Profile) result =
+        profile_parse(profile->path, g_strndup(text->str, text->len), text->len, error);
+    if (result && (!has_flags(result, flags) || !profile_same(profile, result)))
+        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
+                    "%s: its flags cannot be changed without changing more; save it anew with nmcli",
+                    profile->path);
+    else if (result) {
+        *ret_length = text->len;
+        return g_string_free(text, FALSE);
+    }
+    g_string_free(text, TRUE);
+    return NULL;
+}
+
+enum flags_state profile_flags_state(const Profile *profile, int priority)
+{
+    const char *state = profile_annotation(profile, ANNOTATION_STATE);
+    if (profile->autoconnect)
+        return profile->priority >= priority && g_strcmp0(state, "promoted") == 0 ? FLAGS_PROMOTED
+                                                                                  : FLAGS_OTHER;
+    if (g_strcmp0(state, "trying") == 0)
+        return FLAGS_TRYING;
+    return g_strcmp0(state, "demoted") == 0 ? FLAGS_DEMOTED : FLAGS_OTHER;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A profile's file: what it says (by libnm) and how its flags are changed (line by line, so that every other
+ * byte stays). It writes no file itself. */
+#pragma once
+
+#include "names.h"
+#include "trial.h"
+
+#include <NetworkManager.h>
+#include <glib.h>
+
+typedef struct {
+    char *path; /* absolute */
+    char *data; /* the file's bytes, NUL-terminated */
+    gsize length;
+    char *uuid;
+    char *id;
+    char *type;
+    char *interface; /* connection.interface-name, NULL: none */
+    gboolean autoconnect;
+    int priority;             /* connection.autoconnect-priority */
+    NMConnection *connection; /* with secrets */
+} Profile;
+
+/* Takes the bytes of a file over for good (also on failure). Errors (NM_CONNECTION_ERROR, G_KEY_FILE_ERROR)
+ * say what is wrong with the file in words: not a keyfile, no uuid or id of its own (libnm and NM would each
+ * make up another one), or refused by libnm. Caller frees with profile_free(). */
+Profile *profile_parse(const char *path, char *data, gsize length, GError **error);
+void profile_free(Profile *profile);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Profile, profile_free)
+
+/* Every profile that NM would load from the directory (array of Profile, owned). Files that nobody may be
+ * trusted with or that cannot be understood are left out; each is reported to `skipped` (may be NULL), an
+ * array of struct profile_skipped that the caller made with profile_skipped_new(). */
+struct profile_skipped {
+    char *path;
+    char *id; /* what a plain look at the file shows, NULL: nothing */
+    char *uuid;
+    char *why;
+};
+GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
+GPtrArray *profile_skipped_new(void);
+
+/* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
+const char *profile_annotation(const Profile *profile, const char *key);
+
+/* Whether two profiles mean the same to NetworkManager, secrets included, but for what this program changes
+ * itself: autoconnect, autoconnect-priority and the nm-trial.* annotations. Comments and keys that NM does
+ * not know do not count. */
+gboolean profile_same(const Profile *a, const Profile *b);
+
+/* What a trial's profile is to say of itself. */
+struct profile_flags {
+    gboolean autoconnect;
+    int priority;       /* at least this; PROFILE_KEEP_PRIORITY: as it is */
+    const char *state;  /* nm-trial.state, NULL: no annotation is touched */
+    const char *reason; /* nm-trial.reason, NULL: removed (with a state) */
+};
+#define PROFILE_KEEP_PRIORITY G_MININT
+
+/* The profile's bytes with the flags changed and every other byte as it was: comments, unknown keys, order,
+ * white space, line ends. The result was read back and means the same as before but for the flags. NULL with
+ * `error` (a defect or a hostile file). Caller frees. */
+char *profile_with_flags(const Profile *profile, const struct profile_flags *flags, gsize *ret_length,
+                         GError **error);
+
+/* How the file's flags look to a trial that would promote it at `priority`. */
+enum flags_state profile_flags_state(const Profile *profile, int priority);
+
+/* Sets (value NULL: removes) one key in keyfile text; a helper of the above, exported for its test. */
+void profile_set_key(GString *text, const char *group, const char *key, const char *value);

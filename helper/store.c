@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "store.h"
+
+#include "names.h"
+#include "os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* A leading dot: NM ignores such names. `x.tmp` or `x.nmconnection.bak` would load as profiles. */
+#define TEMPORARY_PREFIX ".nm-trial-new."
+#define LOCK_POLL_MS 20
+
+static gboolean fail(const char *path, const char *doing, GError **error)
+{
+    int saved = errno;
+    g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved), "%s %s: %s", doing, path,
+                g_strerror(saved));
+    return FALSE;
+}
+
+static void os_close(int fd)
+{
+    int saved = errno;
+    if (fd >= 0)
+        os.close(fd);
+    errno = saved;
+}
+
+static int open_directory(const char *path)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    return os.openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+static gboolean write_all(int fd, const char *data, gsize length)
+{
+    while (length > 0) {
+        ssize_t n = os.write(fd, data, length);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            if (n == 0)
+                errno = EIO; /* a write of something that writes nothing would never end */
+            return FALSE;
+        }
+        data += n;
+        length -= (gsize)n;
+    }
+    return TRUE;
+}
+
+static gboolean write_file(int directory, const char *name, const char *data, gsize length)
+{
+    int fd = os.openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return FALSE;
+    if (os.fchmod(fd, 0600) < 0 || !write_all(fd, data, length) || os.fsync(fd) < 0) {
+        os_close(fd);
+        return FALSE;
+    }
+    return os.close(fd) == 0;
+}
+
+gboolean store_write(const char *path, const char *data, gsize length, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    g_autofree char *temporary = g_strconcat(TEMPORARY_PREFIX, name, NULL);
+    gboolean done = FALSE;
+    int directory = open_directory(path);
+
+    if (directory < 0)
+        return fail(path, "opening the directory of", error);
+    if (!write_file(directory, temporary, data, length))
+        fail(path, "writing", error);
+    else if (os.renameat(directory, temporary, directory, name) < 0)
+        fail(path, "renaming to", error);
+    else if (os.fsync(directory) < 0)
+        fail(path, "syncing the directory of", error);
+    else
+        done = TRUE;
+    if (!done)
+        (void)os.unlinkat(directory, temporary, 0); /* not there after the rename, and harmless if it stays */
+    os_close(directory);
+    return done;
+}
+
+static gboolean read_all(int fd, GString *text)
+{
+    char buffer[4096];
+    for (;;) {
+        ssize_t n = os.read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0;
+        if (text->len + (gsize)n > STORE_FILE_MAX) {
+            errno = EFBIG;
+            return FALSE;
+        }
+        g_string_append_len(text, buffer, n);
+    }
+}
+
+static gboolean may_read(int fd, gboolean trusted)
+{
+    struct stat st;
+    if (os.fstat(fd, &st) < 0)
+        return FALSE;
+    if (!S_ISREG(st.st_mode))
+        errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+    else if (trusted && (st.st_uid != geteuid() || (st.st_mode & 022) != 0))
+        errno = EPERM;
+    else
+        return TRUE;
+    return FALSE;
+}
+
+static gboolean read_file(const char *path, gboolean trusted, char **ret_data, gsize *ret_length,
+                          GError **error)
+{
+    /* O_NONBLOCK: somebody's FIFO must not hang us before fstat() tells that it is one */
+    int fd = os.openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(path, "opening", error);
+    GString *text = g_string_new(NULL);
+    if (!may_read(fd, trusted) || !read_all(fd, text)) {
+        fail(path, "reading", error);
+        os_close(fd);
+        g_string_free(text, TRUE);
+        return FALSE;
+    }
+    os_close(fd);
+    *ret_length = text->len;
+    *ret_data = g_string_free(text, FALSE);
+    return TRUE;
+}
+
+gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError **error)
+{
+    return read_file(path, FALSE, ret_data, ret_length, error);
+}
+
+gboolean store_read_trusted(const char *path, char **ret_data, gsize *ret_length, GError **error)
+{
+    return read_file(path, TRUE, ret_data, ret_length, error);
+}
+
+gboolean store_remove(const char *path, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    gboolean done = FALSE;
+    int directory = open_directory(path);
+
+    if (directory < 0)
+        return fail(path, "opening the directory of", error);
+    if (os.unlinkat(directory, name, 0) < 0 && errno != ENOENT)
+        fail(path, "removing", error);
+    else if (os.fsync(directory) < 0)
+        fail(path, "syncing the directory of", error);
+    else
+        done = TRUE;
+    os_close(directory);
+    return done;
+}
+
+gboolean store_set_aside(const char *path, char **ret_path, GError **error)
+{
+    for (int i = 1;; i++) {
+        g_autofree char *aside = g_strdup_printf("%s.bad-%d", path, i);
+        if (g_file_test(aside, G_FILE_TEST_EXISTS))
+            continue;
+        int directory = open_directory(path);
+        gboolean done =
+            directory >= 0 && os.renameat(AT_FDCWD, path, AT_FDCWD, aside) == 0 && os.fsync(directory) == 0;
+        if (!done)
+            fail(path, "setting aside", error);
+        os_close(directory);
+        if (done)
+            *ret_path = g_steal_pointer(&aside);
+        return done;
+    }
+}
+
+void store_sweep(const char *directory)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        if (g_str_has_prefix(name, TEMPORARY_PREFIX))
+            (void)os.unlinkat(AT_FDCWD, path, 0);
+    }
+}
+
+int store_lock(const char *directory, gint64 wait_ms, GError **error)
+{
+    g_autofree char *path = g_build_filename(directory, NM_TRIAL_LOCK, NULL);
+    gint64 end_ms = os.boottime_ms() + wait_ms;
+    int fd = os.openat(AT_FDCWD, path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    if (fd < 0) /* a read-only disk: flock needs no write */
+        fd = os.openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    if (fd < 0) {
+        fail(path, "opening", error);
+        return -1;
+    }
+    while (os.flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        if ((errno != EWOULDBLOCK && errno != EINTR) || os.boottime_ms() >= end_ms) {
+            fail(path, "locking", error);
+            os_close(fd);
+            return -1;
+        }
+        g_usleep(LOCK_POLL_MS * 1000); /* flock has no time limit of its own */
+    }
+    return fd;
+}
+
+void store_unlock(int lock)
+{
+    os_close(lock);
+}
