@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The checks that judge a candidate, each on the candidate's own device: never the global state, because a
+ * second uplink must not vouch for a broken candidate. They only judge; what follows from it is the core's.
+ */
+#pragma once
+
+#include <gio/gio.h>
+
+struct check_result {
+    char *name;       /* the check */
+    char *device;     /* interface name */
+    gboolean passing; /* anything but a fresh, positive answer is FALSE */
+    char *output;     /* one line for people: what was seen; never NULL */
+};
+
+/* Whether there is a check of that name. "none" is a name, but no check: callers leave it out of a run. */
+gboolean checks_known(const char *name);
+
+/* Runs every check in `names` on every interface in `devices` at the same time, in the thread's default main
+ * context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check without an answer by then is not passing.
+ * `bus` is the system bus; both arrays are NULL-terminated and copied. */
+#define CHECKS_LIMIT_MS 10000
+void checks_run_async(GDBusConnection *bus, const char *const *names, const char *const *devices,
+                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+
+/* Returns an array of struct check_result (owned by the caller, elements freed with it), in the order of the
+ * names and, within, of the devices; NULL with `error` only when the run was cancelled. */
+GPtrArray *checks_run_finish(GAsyncResult *result, GError **error);
+
+/* The same, waiting for the end in a main context of its own. For the command line. Never fails. */
+GPtrArray *checks_run(GDBusConnection *bus, const char *const *names, const char *const *devices);
+
+/* Whether NetworkManager's per-device connectivity can be believed: its check is enabled and has an URI
+ * (without, the state is made up: activated with a default route means FULL). FALSE with a reason in *ret_why
+ * (caller frees) for people; limited to 3 s. *ret_plain_http (may be NULL): the URI is plain http and can be
+ * forged. */
+gboolean checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why);
+
+/* What the checks judge by, apart from asking; pure. */
+enum checks_family { CHECKS_IPV4 = 1, CHECKS_IPV6 = 2 };
+struct checks_families {
+    guint enabled;  /* a set of enum checks_family: the profile wants a network of it, beyond the link */
+    guint required; /* of those, the ones without which the profile fails (may-fail=false) */
+};
+
+/* The families of a profile as GetAppliedConnection or GetSettings returns it (a{sa{sv}}). */
+struct checks_families checks_families_of(GVariant *settings);
+
+/* Whether `good` (a set, too) is enough: every required family; where none is required, one that is enabled.
+ */
+gboolean checks_families_pass(const struct checks_families *families, guint good);
+
+/* checks_nm_believable() for the properties of NetworkManager's main object (a{sv}). */
+gboolean checks_nm_believe(GVariant *properties, gboolean *ret_plain_http, char **ret_why);

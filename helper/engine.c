@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "engine.h"
+
+#include "history.h"
+#include "journal.h"
+#include "os.h"
+#include "store.h"
+
+#include <systemd/sd-id128.h>
+
+/* Far more than any trial needs at once; reaching it means that the table goes in circles. */
+#define STEPS_MAX (32 + 16 * TRIAL_PAIRS_MAX)
+
+char *engine_boot_id(void)
+{
+    sd_id128_t id;
+    char text[SD_ID128_STRING_MAX];
+    return sd_id128_get_boot(&id) < 0 ? g_strdup("unknown") : g_strdup(sd_id128_to_string(id, text));
+}
+
+void engine_result_clear(EngineResult *result)
+{
+    g_clear_pointer(&result->record, record_free);
+    g_clear_pointer(&result->closed, g_free);
+    g_clear_pointer(&result->trouble, g_free);
+}
+
+/* Forgets what was known of an earlier trial, or of this one before its verdict. */
+static void forget(Engine *engine)
+{
+    g_clear_pointer(&engine->held, record_free);
+    g_clear_pointer(&engine->held_over, g_free);
+    g_clear_pointer(&engine->after_revert, g_free);
+    engine->judged = FALSE;
+    engine->retry_ms = 0;
+    for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
+        g_clear_pointer(&engine->failed[i], g_free);
+        engine->load_tried[i] = FALSE;
+        engine->other_since_ms[i] = 0;
+    }
+}
+
+void engine_clear(Engine *engine)
+{
+    forget(engine);
+    g_clear_pointer(&engine->checks.subject, g_free);
+    g_clear_pointer(&engine->id, g_free);
+}
+
+Record *engine_load(const char *state_dir, GError **error)
+{
+    g_autofree char *path = g_build_filename(state_dir, NM_TRIAL_RECORD, NULL), *data = NULL;
+    gsize length = 0;
+    GError *failure = NULL;
+
+    if (store_read_trusted(path, &data, &length, &failure))
+        return record_parse(data, length, error);
+    if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        g_error_free(failure);
+    else
+        g_propagate_error(error, failure);
+    return NULL;
+}
+
+gboolean engine_save(const char *state_dir, const Record *record, GError **error)
+{
+    g_autofree char *path = g_build_filename(state_dir, NM_TRIAL_RECORD, NULL);
+    gsize length = 0;
+    g_autofree char *data = record_format(record, &length);
+    return store_write(path, data, length, error);
+}
+
+static void trouble(Engine *engine, const Record *record, EngineResult *ret, const GError *error)
+{
+    if (error->domain != NETWORK_ERROR) /* the disk, or a file that cannot be changed: the rest goes on */
+        engine->disk_failed_ms = os.boottime_ms();
+    if (g_strcmp0(ret->trouble, error->message) == 0)
+        return;
+    journal_say(JOURNAL_TROUBLE, record, -1, "%s", error->message);
+    g_free(ret->trouble);
+    ret->trouble = g_strdup(error->message);
+}
+
+/* What the disk did not take is held here, and acted on all the same: the way back above all. It holds only
+ * while the record on the disk is still the one that it was held over: whatever somebody else made durable
+ * since wins. */
+static void hold(Engine *engine, Record *record)
+{
+    gsize length = 0;
+    g_autoptr(Record) on_disk = engine_load(engine->state_dir, NULL);
+    g_autofree char *data = record_format(record, &length);
+
+    if (!on_disk)
+        return;
+    engine->held_over = record_format(on_disk, &length);
+    engine->held = record_parse(data, strlen(data), NULL);
+}
+
+static Record *load(Engine *engine, gboolean *ret_behind, GError **error)
+{
+    g_autoptr(Record) record = engine_load(engine->state_dir, error);
+    gsize length = 0;
+
+    *ret_behind = FALSE;
+    if (!record)
+        return NULL;
+    if (g_strcmp0(engine->id, record->id) != 0) {
+        forget(engine);
+        g_free(engine->id);
+        engine->id = g_strdup(record->id);
+    }
+    g_autoptr(Record) held = g_steal_pointer(&engine->held);
+    g_autofree char *held_over = g_steal_pointer(&engine->held_over);
+    g_autofree char *now = held ? record_format(record, &length) : NULL;
+    *ret_behind = held && g_strcmp0(now, held_over) == 0;
+    return *ret_behind ? g_steal_pointer(&held) : g_steal_pointer(&record);
+}
+
+/* The verdict's reason in more words, where there are any. */
+static char *detail_of(Engine *engine, const Record *record, enum trial_reason reason)
+{
+    if (reason == REASON_ACTIVATION_FAILED)
+        for (int i = 0; i < record->trial.n_pairs; i++)
+            if (engine->failed[i])
+                return journal_clean(engine->failed[i]);
+    return NULL;
+}
+
+static void say_change(const Record *record, const struct trial *before)
+{
+    const struct trial *now = &record->trial;
+    const char *name = record->pair[0].candidate.id;
+    g_autofree char *clean = journal_clean(name);
+
+    if (now->state == before->state && now->deadline_ms != before->deadline_ms)
+        journal_say(JOURNAL_EXTENDED, record, -1, "extended: %" G_GINT64_FORMAT " s are left",
+                    (now->deadline_ms - os.boottime_ms() + 500) / 1000);
+    if (now->state == before->state)
+        return;
+    if (now->state == TRIAL_PROMOTING)
+        journal_say(JOURNAL_PROMOTING, record, -1, "%s: promoting \"%s\"", trial_reason_name(now->reason),
+                    clean);
+    if (now->state == TRIAL_REVERTING)
+        journal_say(JOURNAL_REVERTING, record, -1, "%s: reverting \"%s\"%s%s", trial_reason_name(now->reason),
+                    clean, record->detail ? ": " : "", record->detail ? record->detail : "");
+}
+
+/* Makes `next` durable and takes it over. Only a way back is taken over without that: see `held`. */
+static gboolean persist(Engine *engine, Record *record, const struct trial *next, struct facts *facts,
+                        GError **error)
+{
+    struct trial before = record->trial;
+    gboolean verdict = next->state != before.state;
+
+    record->trial = *next;
+    if (verdict) {
+        g_free(record->detail);
+        record->detail = detail_of(engine, record, next->reason);
+        for (int i = 0; i < next->n_pairs && next->state == TRIAL_REVERTING; i++)
+            g_clear_pointer(&record->pair[i].active_path, g_free);
+    }
+    g_free(record->boot_id); /* whoever changes the record counts in this boot's time */
+    record->boot_id = g_strdup(engine->boot_id);
+
+    gboolean saved = engine_save(engine->state_dir, record, error);
+    if (!saved && (!verdict || next->state != TRIAL_REVERTING)) {
+        record->trial = before;
+        return FALSE;
+    }
+    facts->record_behind = !saved;
+    facts->same_boot = TRUE;
+    if (verdict) {
+        forget(engine);
+        facts->network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE;
+    }
+    say_change(record, &before);
+    return saved;
+}
+
+static gboolean close_trial(Engine *engine, const Record *record, EngineResult *ret, GError **error)
+{
+    g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
+    gboolean promoted = record->trial.state == TRIAL_PROMOTING;
+    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
+    const char *reason = trial_reason_name(record->trial.reason);
+
+    if (!history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
+        !store_remove(path, error))
+        return FALSE;
+    if (promoted)
+        journal_say(JOURNAL_PROMOTED, record, -1, "promoted \"%s\" (%s)", clean, reason);
+    else
+        journal_say(JOURNAL_REVERTED, record, -1, "reverted; \"%s\" is demoted (%s)", clean, reason);
+    ret->closed = g_strdup(record->id);
+    ret->verdict = record->trial.state;
+    return TRUE;
+}
+
+static void gather(Engine *engine, const Record *record, struct facts *facts)
+{
+    facts->now_ms = os.boottime_ms();
+    facts->disk_failing =
+        engine->disk_failed_ms != 0 && facts->now_ms - engine->disk_failed_ms < TRIAL_RETRY_MS;
+    g_autofree char *subject = record_subject(record);
+    facts->checks = g_strcmp0(subject, engine->checks.subject) == 0 ? engine->checks.state : CHECKS_UNKNOWN;
+    facts->passing_since_ms = engine->checks.passing_since_ms;
+    facts->judged_after_revert = engine->judged;
+    facts->retry_ms = engine->retry_ms;
+    facts_from_files(engine, record, facts);
+}
+
+/* Does one step. FALSE: the run ends here, and `ret` says how. */
+static gboolean one_step(Engine *engine, Record *record, struct facts *facts, EngineResult *ret)
+{
+    g_autoptr(GError) error = NULL;
+
+    gather(engine, record, facts);
+    struct trial_step s = step(&record->trial, facts);
+    switch (s.action) {
+    case ACTION_WAIT:
+    case ACTION_JUDGE:
+        ret->next = s.action;
+        ret->wake_ms = s.wake_ms;
+        return FALSE;
+    case ACTION_ASK_NETWORK:
+        facts_from_network(engine, record, facts);
+        return TRUE;
+    case ACTION_PERSIST:
+        if (!persist(engine, record, &s.next, facts, &error))
+            trouble(engine, record, ret, error);
+        return TRUE;
+    case ACTION_CLOSE:
+        if (close_trial(engine, record, ret, &error))
+            return FALSE;
+        trouble(engine, record, ret, error);
+        return TRUE;
+    case ACTION_CANDIDATE_OFF:
+    case ACTION_CANDIDATE_ON:
+    case ACTION_REPLACED_OFF:
+    case ACTION_REPLACED_RESTORE:
+    case ACTION_LOAD:
+    case ACTION_MOVE_CHECKPOINT:
+    case ACTION_DESTROY_CHECKPOINT:
+    case ACTION_ACTIVATE_CANDIDATE:
+    case ACTION_ACTIVATE_REPLACED:
+    case ACTION_DEACTIVATE_CANDIDATE:
+        if (!effect(engine, record, s.action, s.pair, facts, &error))
+            trouble(engine, record, ret, error);
+        return TRUE;
+    }
+    return FALSE;
+}
+
+gboolean engine_run(Engine *engine, const struct engine_request *request, EngineResult *ret, GError **error)
+{
+    GError *unreadable = NULL;
+    gboolean behind = FALSE;
+    g_autoptr(Record) record = load(engine, &behind, &unreadable);
+
+    *ret = (EngineResult){.next = ACTION_WAIT, .wake_ms = G_MAXINT64, .durable = TRUE};
+    if (unreadable) {
+        g_autoptr(GError) why = unreadable;
+        if (why->domain == G_FILE_ERROR) {
+            g_propagate_error(error, g_steal_pointer(&why));
+            return FALSE;
+        }
+        return recover_unreadable(engine, why, error);
+    }
+    if (!record)
+        return TRUE;
+
+    struct facts facts = {
+        .same_boot = g_strcmp0(record->boot_id, engine->boot_id) == 0,
+        .record_behind = behind,
+        .request = request ? request->request : REQUEST_NONE,
+        .request_deadline_ms = request ? request->deadline_ms : 0,
+        .network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE,
+    };
+    for (int i = 0; one_step(engine, record, &facts, ret); i++)
+        if (i > STEPS_MAX) { /* rather look again later than spin under the lock */
+            journal_say(JOURNAL_TROUBLE, record, -1, "no end of steps; trying again (please report this)");
+            ret->wake_ms = os.boottime_ms() + TRIAL_RETRY_MS;
+            break;
+        }
+    if (ret->closed)
+        return TRUE;
+    ret->active = facts.network == NETWORK_READY;
+    for (int i = 0; i < record->trial.n_pairs; i++)
+        ret->active = ret->active && facts.pair[i].activation == ACTIVATION_ACTIVE;
+    ret->durable = !facts.record_behind;
+    if (!ret->durable)
+        hold(engine, record);
+    ret->record = g_steal_pointer(&record);
+    return TRUE;
+}

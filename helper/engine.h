@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The one path that everything takes: load the record -> gather facts -> step() -> persist -> act, again and
+ * again until there is nothing to do now. start's last part, confirm, cancel, extend, the agent and recovery
+ * all run it, under the lock; a process that dies anywhere in it leaves a record from which the next one goes
+ * on. */
+#pragma once
+
+#include "network.h"
+#include "profile.h"
+#include "record.h"
+
+#include <glib.h>
+
+/* What the checks say. It counts only while `subject` is what is on trial (record_subject()): not for another
+ * trial, and not for another activation. */
+struct engine_checks {
+    char *subject; /* owned */
+    enum checks_state state;
+    gint64 passing_since_ms; /* CLOCK_BOOTTIME */
+};
+
+typedef struct {
+    const char *state_dir;
+    const char *profile_dir;
+    const char *boot_id;
+    Network *network; /* borrowed; NULL: before NetworkManager's start */
+
+    /* What only this process knows; it is lost with it, and nothing but time is lost then. */
+    struct engine_checks checks;
+    char *after_revert; /* JSON text of the checks after a revert */
+    gboolean judged;    /* ... they have run */
+
+    /* The engine's own; zero to begin with. */
+    Record *held;          /* what the disk did not take */
+    char *held_over;       /* the text of the record that was on the disk then */
+    char *id;              /* whose memory this is */
+    gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
+    gint64 retry_ms;       /* the last activation attempt, 0: none */
+    gint64 other_since_ms[TRIAL_PAIRS_MAX];
+    gboolean load_tried[TRIAL_PAIRS_MAX];
+    char *failed[TRIAL_PAIRS_MAX]; /* NM refused to activate, in its words */
+} Engine;
+
+struct engine_request {
+    enum trial_request request;
+    gint64 deadline_ms; /* REQUEST_EXTEND */
+};
+
+/* How things stand when the engine has nothing more to do now. */
+typedef struct {
+    Record *record;           /* the open trial, NULL: none is open (any more) */
+    char *closed;             /* the id of the trial that this run closed, NULL: none */
+    enum trial_state verdict; /* ... TRIAL_PROMOTING: promoted, TRIAL_REVERTING: reverted */
+    enum trial_action
+        next;         /* ACTION_WAIT, or ACTION_JUDGE: the caller is to run the checks and set `judged` */
+    gint64 wake_ms;   /* when to run again, CLOCK_BOOTTIME, G_MAXINT64: no time of its own */
+    gboolean active;  /* every profile that belongs on its device now is activated there */
+    gboolean durable; /* the record that is shown is the one on disk */
+    char *trouble;    /* what went wrong on the way, for people, NULL: nothing */
+} EngineResult;
+void engine_result_clear(EngineResult *result);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EngineResult, engine_result_clear)
+
+void engine_clear(Engine *engine);
+
+/* Runs. The caller holds the lock. FALSE with `error`: the record could not be read for a reason that may
+ * pass (a record that is corrupt is set aside and recovered from instead). Whatever the result shows as state
+ * is durable if `durable` says so; the effects up to `next` have been done or will be tried again by the next
+ * run. */
+gboolean engine_run(Engine *engine, const struct engine_request *request, EngineResult *ret, GError **error);
+
+/* Reads the open trial's record without the lock (it is replaced whole). NULL without `error`: none is open.
+ */
+Record *engine_load(const char *state_dir, GError **error);
+gboolean engine_save(const char *state_dir, const Record *record, GError **error);
+
+/* The machine's boot id (caller frees), from the kernel by libsystemd. */
+char *engine_boot_id(void);
+
+/* Parts of the engine in files of their own. */
+
+/* facts.c: what the files say now, and what NetworkManager says. */
+void facts_from_files(const Engine *engine, const Record *record, struct facts *facts);
+void facts_from_network(Engine *engine, const Record *record, struct facts *facts);
+
+/* effects.c: does one action other than PERSIST, ASK_NETWORK, WAIT, JUDGE and CLOSE; brings `facts` up to
+ * date with what it changed, or has NM asked again. An activation changes `record` too. FALSE with `error`:
+ * G_FILE_ERROR: the disk failed; else NM did not do it. */
+gboolean effect(Engine *engine, Record *record, enum trial_action action, int pair, struct facts *facts,
+                GError **error);
+
+/* recover.c: sets a record that cannot be read aside and secures the known-good profiles: whatever profile
+ * says that it is being tried is demoted by its own annotations. Does what it can; what it did is in the
+ * journal. FALSE with `error`: the record is still there (the disk failed) and it is to be run again. */
+gboolean recover_unreadable(Engine *engine, const GError *why, GError **error);

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Gathers the facts that step() decides on: levels, never events. It changes nothing. */
+#include "engine.h"
+#include "names.h"
+#include "os.h"
+#include "store.h"
+
+/* The profile as its file has it now. NULL: gone, or in a form that NM would not load. *ret_gone tells them
+ * apart. */
+static Profile *read_profile(const char *path, gboolean *ret_gone)
+{
+    g_autoptr(GError) error = NULL;
+    char *data = NULL;
+    gsize length = 0;
+
+    *ret_gone = FALSE;
+    if (store_read_trusted(path, &data, &length, &error))
+        return profile_parse(path, data, length, NULL);
+    *ret_gone = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+    return NULL;
+}
+
+static Profile *recorded(const struct record_profile *profile)
+{
+    return profile_parse(profile->path, g_memdup2(profile->data, profile->length + 1), profile->length, NULL);
+}
+
+static void candidate_facts(const Record *record, int i, struct pair_facts *facts)
+{
+    const struct record_pair *pair = &record->pair[i];
+    gboolean gone = FALSE;
+    g_autoptr(Profile) now = read_profile(pair->candidate.path, &gone);
+    g_autoptr(Profile) then = recorded(&pair->candidate);
+
+    /* A file that NM would not load is an edit while trying; after the verdict it is as good as none. */
+    if (!now)
+        facts->candidate = gone || record->trial.state != TRIAL_TRYING ? FILE_GONE : FILE_CHANGED;
+    else
+        facts->candidate = then && profile_same(now, then) ? FILE_SAME : FILE_CHANGED;
+    facts->candidate_flags = now ? profile_flags_state(now, pair->priority) : FLAGS_OTHER;
+}
+
+void facts_from_files(const Engine *engine, const Record *record, struct facts *facts)
+{
+    (void)engine;
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        struct pair_facts *f = &facts->pair[i];
+        gboolean gone = FALSE;
+        candidate_facts(record, i, f);
+        if (!record->trial.pair[i].has_replaced)
+            continue;
+        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &gone);
+        f->replaced_bootable = replaced && replaced->autoconnect;
+        f->replaced_retired = !f->replaced_bootable;
+    }
+}
+
+static gboolean later(const GError *error)
+{
+    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER);
+}
+
+static enum activation_state from_nm(guint32 state)
+{
+    switch (state) {
+    case NM_ACTIVE_CONNECTION_STATE_ACTIVATING:
+        return ACTIVATION_PENDING;
+    case NM_ACTIVE_CONNECTION_STATE_ACTIVATED:
+        return ACTIVATION_ACTIVE;
+    default:
+        return ACTIVATION_ENDED;
+    }
+}
+
+static enum holder holder_of(const Record *record, int i, const NetworkDevice *device)
+{
+    if (!device->active_uuid || from_nm(device->active_state) == ACTIVATION_ENDED)
+        return HOLDER_NOBODY;
+    if (strcmp(device->active_uuid, record->pair[i].candidate.uuid) == 0)
+        return HOLDER_CANDIDATE;
+    return g_strcmp0(device->active_uuid, record->pair[i].replaced.uuid) == 0 ? HOLDER_REPLACED
+                                                                              : HOLDER_OTHER;
+}
+
+/* The recorded activation, judged by its own object: the device's property lags behind. FALSE: NM is away. */
+static gboolean activation(Engine *engine, const Record *record, int i, const NetworkDevice *device,
+                           struct pair_facts *facts)
+{
+    const struct record_pair *pair = &record->pair[i];
+    gboolean promoting = record->trial.state == TRIAL_PROMOTING;
+    gboolean same_nm = g_strcmp0(record->nm_name, network_nm_name(engine->network)) == 0;
+    enum holder target = record->trial.state == TRIAL_REVERTING ? HOLDER_REPLACED : HOLDER_CANDIDATE;
+    enum activation_state on_device =
+        facts->holder == target ? from_nm(device->active_state) : ACTIVATION_NONE;
+
+    facts->activation = engine->failed[i] ? ACTIVATION_ENDED : ACTIVATION_NONE;
+    if (record->trial.pair[i].activated && same_nm && pair->active_path) {
+        g_autoptr(GError) error = NULL;
+        guint32 state = 0;
+        if (network_active_state(engine->network, pair->active_path, &state, &error))
+            facts->activation = from_nm(state);
+        else if (later(error))
+            return FALSE;
+        else
+            facts->activation = ACTIVATION_ENDED;
+    }
+    /* Somebody, or NM itself, activated the same profile in full: as good as ours. A device that a restarted
+     * NM took over is not (it merges addresses), except after a promotion, where there is nothing else to
+     * merge. */
+    if ((facts->activation == ACTIVATION_ENDED || facts->activation == ACTIVATION_NONE) &&
+        on_device != ACTIVATION_NONE &&
+        (promoting || (same_nm && (target == HOLDER_REPLACED || facts->activation == ACTIVATION_ENDED))))
+        facts->activation = on_device;
+    return TRUE;
+}
+
+/* Whether what runs is what is stored, and NM stores it in the file that is on trial. FALSE: NM is away. */
+static gboolean compare_running(Engine *engine, const Record *record, int i, const NetworkDevice *device,
+                                struct pair_facts *facts)
+{
+    g_auto(NetworkProfile) profile = {0};
+    g_autoptr(GError) error = NULL;
+    const struct record_profile *candidate = &record->pair[i].candidate;
+
+    if (!network_get_profile(engine->network, candidate->uuid, &profile, &error)) {
+        facts->activation = ACTIVATION_MODIFIED; /* NM does not know it any more */
+        return !later(error);
+    }
+    g_autoptr(GVariant) applied = network_applied(engine->network, device->object, &error);
+    if (!applied) {
+        facts->activation = ACTIVATION_PENDING; /* it is just going; the next look tells */
+        return !later(error);
+    }
+    if (profile.unsaved || strcmp(profile.filename, candidate->path) != 0 ||
+        !network_settings_same(applied, profile.settings))
+        facts->activation = ACTIVATION_MODIFIED;
+    return TRUE;
+}
+
+/* Whether NM's memory of a profile says of autoconnect, priority and our mark what the file says. */
+static gboolean in_step(Engine *engine, const struct record_profile *recorded_profile, GError **error)
+{
+    g_auto(NetworkProfile) known = {0};
+    gboolean gone = FALSE, autoconnect = TRUE;
+    gint32 priority = 0;
+    const char *state = NULL;
+    g_autoptr(Profile) file = read_profile(recorded_profile->path, &gone);
+
+    if (!network_get_profile(engine->network, recorded_profile->uuid, &known, error))
+        return !file && !later(*error);
+    if (!file)
+        return FALSE;
+    g_autoptr(GVariant) connection =
+        g_variant_lookup_value(known.settings, GROUP_CONNECTION, G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) user = g_variant_lookup_value(known.settings, GROUP_USER, G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) data = user ? g_variant_lookup_value(user, "data", G_VARIANT_TYPE("a{ss}")) : NULL;
+    if (connection) {
+        g_variant_lookup(connection, KEY_AUTOCONNECT, "b", &autoconnect);
+        g_variant_lookup(connection, KEY_PRIORITY, "i", &priority);
+    }
+    if (data)
+        g_variant_lookup(data, ANNOTATION_STATE, "&s", &state);
+    return autoconnect == file->autoconnect && priority == file->priority &&
+           g_strcmp0(state, profile_annotation(file, ANNOTATION_STATE)) == 0 &&
+           strcmp(known.filename, file->path) == 0;
+}
+
+static gboolean staleness(Engine *engine, const Record *record, int i, struct pair_facts *facts)
+{
+    const struct record_pair *pair = &record->pair[i];
+    g_autoptr(GError) error = NULL, other = NULL;
+
+    gboolean fresh = in_step(engine, &pair->candidate, &error) &&
+                     (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other));
+    facts->stale = !fresh && !engine->load_tried[i];
+    return !later(error) && !later(other);
+}
+
+static gboolean pair_facts(Engine *engine, const Record *record, int i, struct pair_facts *facts)
+{
+    g_auto(NetworkDevice) device = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!network_get_device(engine->network, record->pair[i].device, &device, &error) && later(error))
+        return FALSE;
+    facts->holder = holder_of(record, i, &device);
+    if (!activation(engine, record, i, &device, facts))
+        return FALSE;
+    if (record->trial.state != TRIAL_TRYING)
+        return staleness(engine, record, i, facts);
+
+    if (facts->holder != HOLDER_OTHER && facts->holder != HOLDER_REPLACED)
+        engine->other_since_ms[i] = 0;
+    else if (engine->other_since_ms[i] == 0)
+        engine->other_since_ms[i] = os.boottime_ms();
+    facts->other_since_ms = engine->other_since_ms[i];
+    return facts->activation != ACTIVATION_ACTIVE || compare_running(engine, record, i, &device, facts);
+}
+
+/* Ours is told by path, NM's unique name and its creation time: NM reuses paths after a restart. */
+static gboolean checkpoint(Engine *engine, const Record *record, struct facts *facts)
+{
+    g_auto(NetworkCheckpoint) found = {0};
+    g_autoptr(GError) error = NULL;
+    gint64 deadline_ms = record->trial.deadline_ms;
+
+    facts->checkpoint = CHECKPOINT_NONE;
+    if (!record->checkpoint || g_strcmp0(record->checkpoint_nm, network_nm_name(engine->network)) != 0)
+        return TRUE;
+    if (!network_checkpoint_get(engine->network, record->checkpoint, &found, &error))
+        return !later(error);
+    if (found.created_ms != record->checkpoint_created_ms)
+        return TRUE;
+    if (facts->request == REQUEST_EXTEND)
+        deadline_ms = MAX(deadline_ms, facts->request_deadline_ms);
+    facts->checkpoint = found.fires_ms + TRIAL_CHECKPOINT_SLACK_MS < deadline_ms + TRIAL_CHECKPOINT_MARGIN_MS
+                            ? CHECKPOINT_EARLY
+                            : CHECKPOINT_SET;
+    return TRUE;
+}
+
+void facts_from_network(Engine *engine, const Record *record, struct facts *facts)
+{
+    gboolean answered;
+
+    /* A verdict at the deadline must not wait for a NetworkManager that hangs. */
+    network_set_limit(engine->network, record->trial.state == TRIAL_TRYING ? record->trial.deadline_ms : 0);
+    answered = network_look(engine->network, NULL) == NETWORK_READY;
+    for (int i = 0; answered && i < record->trial.n_pairs; i++)
+        answered = pair_facts(engine, record, i, &facts->pair[i]);
+    answered = answered && checkpoint(engine, record, facts);
+    facts->network = answered ? NETWORK_READY : NETWORK_AWAY;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verdicts of the last trials, newest first, as `history --json` shows them. No secrets, no contents. */
+#pragma once
+
+#include "record.h"
+
+#include <json-glib/json-glib.h>
+
+#define HISTORY_MAX 64
+
+/* The array of entries (caller unrefs). No file: an empty one. NULL with `error` when it cannot be read or
+ * trusted. */
+JsonArray *history_load(const char *state_dir, GError **error);
+
+/* Adds the entry of a trial that ends now (CLOCK_BOOTTIME, ms), in place of one with the same id: a crash
+ * between this and the record's removal must not count twice. `after_revert`: what the checks say of the old
+ * network (JSON text), NULL: not asked. Durable on TRUE. A history that cannot be used is set aside first. */
+gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms, const char *after_revert,
+                     GError **error);
+
+/* The entry of that trial (borrowed from `history`), NULL: there is none. */
+JsonObject *history_find(JsonArray *history, const char *id);
+
+/* Whether an entry's verdict is promoted. */
+gboolean history_promoted(JsonObject *entry);

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#define SD_JOURNAL_SUPPRESS_LOCATION
+#include "journal.h"
+
+#include "names.h"
+
+#include <stdio.h>
+#include <syslog.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#define CLEAN_MAX 256
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
+static const struct {
+    const char *id;
+    int priority;
+} events[] = {
+    [JOURNAL_STARTED] = {"38d9cafbf7b44eb9ba6844753ce6355a", LOG_NOTICE},
+    [JOURNAL_EXTENDED] = {"53debe57621c471188b37a66b988826c", LOG_NOTICE},
+    [JOURNAL_ACTIVE] = {"cda69535ae0c4b2bad89a11eee5d7172", LOG_INFO},
+    [JOURNAL_CHECK] = {"62b66a94436547f58a54c296afa95bcc", LOG_INFO},
+    [JOURNAL_PROMOTING] = {"d60750b02ded475789187bf1859a27cd", LOG_NOTICE},
+    [JOURNAL_PROMOTED] = {"4aae2e8d5f2541d18b5f1b4692d613e4", LOG_NOTICE},
+    [JOURNAL_REVERTING] = {"d9c1165eb0f141dd9d5cd906a0746147", LOG_WARNING},
+    [JOURNAL_REVERTED] = {"5f8e726c7f444d44aae9e9a2622acd4e", LOG_WARNING},
+    [JOURNAL_RESTORED] = {"0887b5e7178a4723ab8392319a36ef18", LOG_WARNING},
+    [JOURNAL_RECORD_BAD] = {"805edf41a3c8422d9e96d23db204445a", LOG_ERR},
+    [JOURNAL_TROUBLE] = {"3118ace320ec4b56bcc8062d9495db33", LOG_WARNING},
+};
+
+static gboolean to_stderr;
+
+void journal_use_stderr(void)
+{
+    to_stderr = access(JOURNAL_SOCKET, W_OK) != 0;
+}
+
+char *journal_clean(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
+    GString *clean = g_string_new(NULL);
+    int n = 0;
+    for (const char *p = valid; *p && n < CLEAN_MAX; p = g_utf8_next_char(p), n++) {
+        gunichar c = g_utf8_get_char(p);
+        if (c == '\n')
+            g_string_append(clean, "\\n");
+        else if (g_unichar_isprint(c))
+            g_string_append_unichar(clean, c);
+        else
+            g_string_append_printf(clean, "\\u%04x", c);
+    }
+    if (n == CLEAN_MAX)
+        g_string_append(clean, "...");
+    return g_string_free(clean, FALSE);
+}
+
+static void add(GPtrArray *fields, const char *name, const char *value)
+{
+    if (value)
+        g_ptr_array_add(fields, g_strconcat(name, "=", value, NULL));
+}
+
+static void add_record(GPtrArray *fields, const Record *record, int pair)
+{
+    add(fields, "NM_TRIAL_ID", record->id);
+    add(fields, "NM_TRIAL_STATE", trial_state_name(record->trial.state));
+    if (record->trial.reason != REASON_NONE)
+        add(fields, "NM_TRIAL_REASON", trial_reason_name(record->trial.reason));
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        if (pair >= 0 && pair != i)
+            continue;
+        add(fields, "NM_CONNECTION_UUID", record->pair[i].candidate.uuid);
+        add(fields, "NM_DEVICE", record->pair[i].device);
+    }
+}
+
+static void send(GPtrArray *fields)
+{
+    g_autofree struct iovec *vector = g_new0(struct iovec, fields->len);
+    for (guint i = 0; i < fields->len; i++)
+        vector[i] = (struct iovec){fields->pdata[i], strlen(fields->pdata[i])};
+    (void)sd_journal_sendv(vector, (int)fields->len); /* a log that is away stops nothing */
+}
+
+void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
+{
+    g_autoptr(GPtrArray) fields = g_ptr_array_new_with_free_func(g_free);
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_autofree char *message = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_autofree char *text = record ? g_strdup_printf("trial %s: %s", record->id, message) : g_strdup(message);
+    g_autofree char *priority = g_strdup_printf("%d", events[event].priority);
+
+    if (to_stderr)
+        fprintf(stderr, "%s\n", text);
+    add(fields, "MESSAGE", text);
+    add(fields, "MESSAGE_ID", events[event].id);
+    add(fields, "PRIORITY", priority);
+    add(fields, "SYSLOG_IDENTIFIER", NM_TRIAL_IDENTIFIER);
+    if (record)
+        add_record(fields, record, pair);
+    send(fields);
+}

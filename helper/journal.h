@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What nm-trial says to the journal: one MESSAGE_ID per kind of event, and the fields of the interface. Where
+ * there is no journald (a container), the same lines go to stderr, if that was asked for. Names and messages
+ * of others are cleaned: no control characters, no endless lines. Secrets never come here. */
+#pragma once
+
+#include "record.h"
+
+#include <glib.h>
+
+enum journal_event {
+    JOURNAL_STARTED,
+    JOURNAL_EXTENDED,
+    JOURNAL_ACTIVE,
+    JOURNAL_CHECK,
+    JOURNAL_PROMOTING,
+    JOURNAL_PROMOTED,
+    JOURNAL_REVERTING,
+    JOURNAL_REVERTED,
+    JOURNAL_RESTORED,
+    JOURNAL_RECORD_BAD,
+    JOURNAL_TROUBLE,
+};
+
+/* Lines that no journald takes go to stderr from now on: for the services, not for the command line. */
+void journal_use_stderr(void);
+
+/* Says one line. `record` may be NULL; `pair` is the pair that it is about, -1: the whole trial. */
+void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
+
+/* Text of others as it may go to a terminal or a log: control characters and broken UTF-8 escaped, 256
+ * characters at most. Caller frees. */
+char *journal_clean(const char *text);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* nm-trial: the table of verbs, and nothing else. */
+#include "names.h"
+#include "verbs.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *arguments;
+    const char *summary;
+} verbs[] = {
+    {"start", verb_start, "CANDIDATE [OPTION...]", "try a profile"},
+    {"confirm", verb_confirm, "[ID]", "keep the candidate for good"},
+    {"cancel", verb_cancel, "[ID]", "go back now"},
+    {"extend", verb_extend, "[ID] --timeout DUR", "a new deadline, from now"},
+    {"wait", verb_wait, "[ID]", "wait for the verdict: exit 0 promoted, 5 reverted"},
+    {"status", verb_status, "[--json]", "what is going on"},
+    {"history", verb_history, "[--json]", "the last verdicts"},
+    {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
+    {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
+};
+
+static void help(FILE *to)
+{
+    fprintf(to, "Usage: nm-trial VERB [ARGUMENT...]\n\n"
+                "Tries a NetworkManager profile on probation. It is kept only when it proved itself; a "
+                "failed check,\n"
+                "a timeout, a crash, a reboot or a power cut brings the last good one back.\n\n");
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        fprintf(to, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
+    fprintf(to,
+            "\nExample:\n"
+            "  nm-trial start new-uplink --wait           promoted once the checks pass, else reverted\n"
+            "  nm-trial start new-uplink --confirm manual then, over the new network: nm-trial confirm\n\n"
+            "Exit codes: 0 done; 1 failed; 2 usage; 3 no trial open; 4 refused; 5 the trial was reverted.\n"
+            "nm-trial VERB --help tells more; nm-trial --version the version.\n");
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    umask(077); /* whatever this writes is root's alone */
+    if (argc < 2) {
+        help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        help(stdout);
+        return EXIT_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("nm-trial %s\n", NM_TRIAL_VERSION);
+        return EXIT_DONE;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    verb_error("there is no verb \"%.40s\". See: nm-trial --help", argv[1]);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "network.h"
+
+#include "names.h"
+#include "os.h"
+
+struct Network {
+    GDBusConnection *bus;
+    char *nm_name;
+    gint64 until_ms;
+    void (*changed)(gpointer data);
+    gpointer changed_data;
+};
+
+G_DEFINE_QUARK(nm_trial_network_error_quark, network_error)
+
+Network *network_new(void)
+{
+    return g_new0(Network, 1);
+}
+
+static void subscribe(Network *network);
+
+GDBusConnection *network_bus(Network *network)
+{
+    if (network->bus && !g_dbus_connection_is_closed(network->bus))
+        return network->bus;
+    g_clear_object(&network->bus);
+    network->bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
+    if (network->bus) {
+        g_dbus_connection_set_exit_on_close(network->bus, FALSE);
+        subscribe(network);
+    }
+    return network->bus;
+}
+
+void network_free(Network *network)
+{
+    if (!network)
+        return;
+    g_clear_object(&network->bus);
+    g_free(network->nm_name);
+    g_free(network);
+}
+
+void network_set_limit(Network *network, gint64 until_ms)
+{
+    network->until_ms = until_ms;
+}
+
+const char *network_nm_name(const Network *network)
+{
+    return network->nm_name;
+}
+
+/* Calls */
+
+static enum network_error kind_of(const GError *error)
+{
+    g_autofree char *name = g_dbus_error_get_remote_error(error);
+    static const char *const gone[] = {"org.freedesktop.DBus.Error.UnknownObject",
+                                       "org.freedesktop.DBus.Error.UnknownMethod",
+                                       "org.freedesktop.DBus.Error.UnknownInterface",
+                                       "org.freedesktop.NetworkManager.UnknownConnection",
+                                       "org.freedesktop.NetworkManager.UnknownDevice",
+                                       "org.freedesktop.NetworkManager.ConnectionNotActive",
+                                       "org.freedesktop.NetworkManager.Settings.InvalidConnection",
+                                       NULL};
+    static const char *const later[] = {
+        "org.freedesktop.DBus.Error.NoReply",        "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.Timeout",
+        "org.freedesktop.DBus.Error.Disconnected",   NULL};
+
+    if (!name || g_strv_contains(later, name)) /* no remote name: the bus or our own time limit */
+        return NETWORK_ERROR_LATER;
+    return g_strv_contains(gone, name) ? NETWORK_ERROR_GONE : NETWORK_ERROR_REFUSED;
+}
+
+static int time_limit(const Network *network)
+{
+    gint64 limit = NETWORK_CALL_MS;
+    if (network->until_ms)
+        limit = MIN(limit, network->until_ms - os.boottime_ms());
+    return (int)MAX(limit, 1);
+}
+
+static GVariant *call_to(Network *network, const char *name, const char *path, const char *interface,
+                         const char *method, GVariant *arguments, const char *reply, GError **error)
+{
+    GError *raw = NULL;
+    if (!network_bus(network)) {
+        if (arguments)
+            g_variant_unref(g_variant_ref_sink(arguments));
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "the system bus cannot be reached");
+        return NULL;
+    }
+    GVariant *result = g_dbus_connection_call_sync(
+        network->bus, name, path, interface, method, arguments, reply ? G_VARIANT_TYPE(reply) : NULL,
+        G_DBUS_CALL_FLAGS_NO_AUTO_START, time_limit(network), NULL, &raw);
+    if (result)
+        return result;
+    enum network_error kind = kind_of(raw);
+    g_dbus_error_strip_remote_error(raw);
+    g_set_error(error, NETWORK_ERROR, (int)kind, "NetworkManager, %s: %s", method, raw->message);
+    g_error_free(raw);
+    return NULL;
+}
+
+/* To the NM that the last look found: a new one must not get an old one's object paths. */
+static GVariant *call(Network *network, const char *path, const char *interface, const char *method,
+                      GVariant *arguments, const char *reply, GError **error)
+{
+    if (!network->nm_name) {
+        if (arguments)
+            g_variant_unref(g_variant_ref_sink(arguments));
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager is not running");
+        return NULL;
+    }
+    return call_to(network, network->nm_name, path, interface, method, arguments, reply, error);
+}
+
+static gboolean do_call(Network *network, const char *path, const char *interface, const char *method,
+                        GVariant *arguments, GError **error)
+{
+    g_autoptr(GVariant) reply = call(network, path, interface, method, arguments, NULL, error);
+    return reply != NULL;
+}
+
+/* All properties of one interface: one round trip. NULL with `error`. Caller unrefs. */
+static GVariant *properties(Network *network, const char *path, const char *interface, GError **error)
+{
+    g_autoptr(GVariant) reply = call(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
+                                     g_variant_new("(s)", interface), "(a{sv})", error);
+    return reply ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+static GVariant *property(Network *network, const char *path, const char *interface, const char *name,
+                          GError **error)
+{
+    g_autoptr(GVariant) reply = call(network, path, DBUS_IFACE_PROPERTIES, "Get",
+                                     g_variant_new("(ss)", interface, name), "(v)", error);
+    g_autoptr(GVariant) box = reply ? g_variant_get_child_value(reply, 0) : NULL;
+    return box ? g_variant_get_variant(box) : NULL;
+}
+
+static char *object_or_null(const char *path)
+{
+    return path && strcmp(path, "/") != 0 ? g_strdup(path) : NULL;
+}
+
+/* NetworkManager as a whole */
+
+static char *owner(Network *network)
+{
+    char *name = NULL;
+    g_autoptr(GVariant) reply =
+        call_to(network, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
+                "GetNameOwner", g_variant_new("(s)", NM_BUS_NAME), "(s)", NULL);
+    if (reply)
+        g_variant_get(reply, "(s)", &name);
+    return name;
+}
+
+enum network_state network_look(Network *network, char **ret_why)
+{
+    const char *why = NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_free(network->nm_name);
+    network->nm_name = owner(network);
+    g_autoptr(GVariant) startup =
+        network->nm_name ? property(network, NM_PATH, NM_IFACE, "Startup", &error) : NULL;
+    if (!network->nm_name)
+        why = "NetworkManager is not running";
+    else if (!startup)
+        why = g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? "NetworkManager does not answer"
+                                                                         : "NetworkManager is starting";
+    else if (!g_variant_is_of_type(startup, G_VARIANT_TYPE_BOOLEAN) || g_variant_get_boolean(startup))
+        why = "NetworkManager is still in its startup";
+    if (why && ret_why)
+        *ret_why = g_strdup(why);
+    return why ? NETWORK_AWAY : NETWORK_READY;
+}
+
+/* Profiles */
+
+void network_profile_clear(NetworkProfile *profile)
+{
+    g_clear_pointer(&profile->object, g_free);
+    g_clear_pointer(&profile->filename, g_free);
+    g_clear_pointer(&profile->settings, g_variant_unref);
+}
+
+gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
+{
+    g_auto(NetworkProfile) profile = {0};
+    g_autoptr(GVariant) found = call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "GetConnectionByUuid",
+                                     g_variant_new("(s)", uuid), "(o)", error);
+    if (!found)
+        return FALSE;
+    g_variant_get(found, "(o)", &profile.object);
+    g_autoptr(GVariant) all = properties(network, profile.object, NM_IFACE_CONNECTION, error);
+    if (!all)
+        return FALSE;
+    g_variant_lookup(all, "Filename", "s", &profile.filename);
+    g_variant_lookup(all, "Unsaved", "b", &profile.unsaved);
+    g_variant_lookup(all, "Flags", "u", &profile.flags);
+    if (!profile.filename)
+        profile.filename = g_strdup("");
+    g_autoptr(GVariant) settings =
+        call(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+    if (!settings)
+        return FALSE;
+    profile.settings = g_variant_get_child_value(settings, 0);
+    *ret = profile;
+    profile = (NetworkProfile){0};
+    return TRUE;
+}
+
+gboolean network_load(Network *network, const char *const *paths, GError **error)
+{
+    return do_call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "LoadConnections",
+                   g_variant_new("(^as)", paths), error);
+}
+
+static gboolean counts(const char *section, const char *key)
+{
+    return strcmp(section, GROUP_CONNECTION) != 0 ||
+           (strcmp(key, "timestamp") != 0 && strcmp(key, KEY_AUTOCONNECT) != 0 &&
+            strcmp(key, KEY_PRIORITY) != 0);
+}
+
+/* Whether all that counts in `a` is the same in `b`. */
+static gboolean within(GVariant *a, GVariant *b)
+{
+    GVariantIter sections, keys;
+    const char *section, *key;
+    GVariant *values;
+
+    g_variant_iter_init(&sections, a);
+    while (g_variant_iter_loop(&sections, "{&s@a{sv}}", &section, &values)) {
+        g_autoptr(GVariant) others = g_variant_lookup_value(b, section, G_VARIANT_TYPE_VARDICT);
+        GVariant *value;
+        gboolean same = TRUE;
+        if (strcmp(section, GROUP_USER) == 0)
+            continue;
+        g_variant_iter_init(&keys, values);
+        while (same && g_variant_iter_loop(&keys, "{&sv}", &key, &value)) {
+            if (!counts(section, key))
+                continue;
+            g_autoptr(GVariant) other = others ? g_variant_lookup_value(others, key, NULL) : NULL;
+            same = other && g_variant_equal(value, other);
+            if (!same)
+                g_variant_unref(value); /* the loop would have done it */
+        }
+        if (!same) {
+            g_variant_unref(values);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+gboolean network_settings_same(GVariant *a, GVariant *b)
+{
+    return within(a, b) && within(b, a);
+}
+
+/* Devices and activations */
+
+void network_device_clear(NetworkDevice *device)
+{
+    g_clear_pointer(&device->object, g_free);
+    g_clear_pointer(&device->active, g_free);
+    g_clear_pointer(&device->active_uuid, g_free);
+}
+
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+{
+    g_auto(NetworkDevice) device = {0};
+    g_autofree char *active = NULL;
+    guint32 state = 0;
+    g_autoptr(GVariant) found =
+        call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface", g_variant_new("(s)", interface), "(o)", error);
+    if (!found)
+        return FALSE;
+    g_variant_get(found, "(o)", &device.object);
+    g_autoptr(GVariant) all = properties(network, device.object, NM_IFACE_DEVICE, error);
+    if (!all)
+        return FALSE;
+    g_variant_lookup(all, "StateReason", "(uu)", &state, &device.reason);
+    g_variant_lookup(all, "ActiveConnection", "o", &active);
+    device.active = object_or_null(active);
+    if (device.active) {
+        /* It may have ended since: then there is none. */
+        g_autoptr(GVariant) connection = properties(network, device.active, NM_IFACE_ACTIVE, NULL);
+        if (connection) {
+            g_variant_lookup(connection, "Uuid", "s", &device.active_uuid);
+            g_variant_lookup(connection, "State", "u", &device.active_state);
+        }
+    }
+    *ret = device;
+    device = (NetworkDevice){0};
+    return TRUE;
+}
+
+gboolean network_activate(Network *network, const char *profile_object, const char *device_object,
+                          char **ret_active, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        call(network, NM_PATH, NM_IFACE, "ActivateConnection",
+             g_variant_new("(ooo)", profile_object, device_object, "/"), "(o)", error);
+    if (!reply)
+        return FALSE;
+    g_variant_get(reply, "(o)", ret_active);
+    return TRUE;
+}
+
+gboolean network_deactivate(Network *network, const char *active, GError **error)
+{
+    return do_call(network, NM_PATH, NM_IFACE, "DeactivateConnection", g_variant_new("(o)", active), error);
+}
+
+gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error)
+{
+    g_autoptr(GVariant) state = property(network, active, NM_IFACE_ACTIVE, "State", error);
+    if (!state)
+        return FALSE;
+    *ret_state = g_variant_is_of_type(state, G_VARIANT_TYPE_UINT32) ? g_variant_get_uint32(state) : 0;
+    return TRUE;
+}
+
+GVariant *network_applied(Network *network, const char *device_object, GError **error)
+{
+    g_autoptr(GVariant) reply = call(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
+                                     g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
+    return reply ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+/* Checkpoints */
+
+gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
+                                   char **ret_checkpoint, GError **error)
+{
+    g_autoptr(GVariant) reply = call(network, NM_PATH, NM_IFACE, "CheckpointCreate",
+                                     g_variant_new("(^aouu)", device_objects, timeout_s, 0), "(o)", error);
+    if (!reply)
+        return FALSE;
+    g_variant_get(reply, "(o)", ret_checkpoint);
+    return TRUE;
+}
+
+void network_checkpoint_clear(NetworkCheckpoint *checkpoint)
+{
+    g_clear_pointer(&checkpoint->devices, g_strfreev);
+}
+
+gboolean network_checkpoint_get(Network *network, const char *checkpoint, NetworkCheckpoint *ret,
+                                GError **error)
+{
+    guint32 timeout_s = 0;
+    g_autoptr(GVariant) all = properties(network, checkpoint, NM_IFACE_CHECKPOINT, error);
+    if (!all)
+        return FALSE;
+    *ret = (NetworkCheckpoint){0};
+    g_variant_lookup(all, "Created", "x", &ret->created_ms);
+    g_variant_lookup(all, "RollbackTimeout", "u", &timeout_s);
+    g_variant_lookup(all, "Devices", "^ao", &ret->devices);
+    ret->fires_ms = timeout_s ? ret->created_ms + (gint64)timeout_s * 1000 : G_MAXINT64;
+    return TRUE;
+}
+
+gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint32 timeout_s, GError **error)
+{
+    return do_call(network, NM_PATH, NM_IFACE, "CheckpointAdjustRollbackTimeout",
+                   g_variant_new("(ou)", checkpoint, timeout_s), error);
+}
+
+gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GError **error)
+{
+    return do_call(network, NM_PATH, NM_IFACE, "CheckpointDestroy", g_variant_new("(o)", checkpoint), error);
+}
+
+char **network_checkpoints(Network *network, GError **error)
+{
+    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "Checkpoints", error);
+    return list ? g_variant_dup_objv(list, NULL) : NULL;
+}
+
+/* Signals */
+
+static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
+                      const char *name, GVariant *parameters, gpointer data)
+{
+    Network *network = data;
+    (void)bus, (void)sender, (void)path, (void)interface, (void)name, (void)parameters;
+    network->changed(network->changed_data);
+}
+
+static void subscribe(Network *network)
+{
+    static const char *const interfaces[] = {NM_IFACE, NM_IFACE_DEVICE, NM_IFACE_ACTIVE};
+
+    if (!network->changed)
+        return;
+    g_dbus_connection_signal_subscribe(network->bus, "org.freedesktop.DBus", "org.freedesktop.DBus",
+                                       "NameOwnerChanged", "/org/freedesktop/DBus", NM_BUS_NAME,
+                                       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, network, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(interfaces); i++)
+        g_dbus_connection_signal_subscribe(network->bus, NM_BUS_NAME, DBUS_IFACE_PROPERTIES,
+                                           "PropertiesChanged", NULL, interfaces[i], G_DBUS_SIGNAL_FLAGS_NONE,
+                                           on_signal, network, NULL);
+}
+
+void network_watch(Network *network, void (*changed)(gpointer data), gpointer data)
+{
+    network->changed = changed;
+    network->changed_data = data;
+    if (network->bus)
+        subscribe(network);
+    else
+        (void)network_bus(network);
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The port to NetworkManager, over GDBus: no NMClient (it loads every profile), and no call without a time
+ * limit. It reports and does what it is told; it decides nothing and remembers nothing but NM's bus name. */
+#pragma once
+
+#include "trial.h"
+
+#include <gio/gio.h>
+
+/* A call to NM ends after this at the latest: whoever holds the lock may not hold it for long. */
+#define NETWORK_CALL_MS 3000
+
+#define NETWORK_ERROR (network_error_quark())
+GQuark network_error_quark(void);
+enum network_error {
+    NETWORK_ERROR_LATER,   /* no answer, not there, still starting: worth another try */
+    NETWORK_ERROR_GONE,    /* the object that was asked for does not exist */
+    NETWORK_ERROR_REFUSED, /* NM said no; the message is its own */
+};
+
+typedef struct Network Network;
+
+/* Connects to the system bus with the first call, and again when it was lost. Caller frees. */
+Network *network_new(void);
+void network_free(Network *network);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_free)
+/* The system bus, borrowed; NULL: it cannot be reached. */
+GDBusConnection *network_bus(Network *network);
+
+/* No call may last beyond this CLOCK_BOOTTIME time (ms; 0: no such limit): a verdict does not wait for NM. */
+void network_set_limit(Network *network, gint64 until_ms);
+
+/* Asks how NM is: NETWORK_READY (there, its startup done, its objects exist) or NETWORK_AWAY with a reason
+ * for people in *ret_why (may be NULL; caller frees). Sets the name that network_nm_name() answers. */
+enum network_state network_look(Network *network, char **ret_why);
+/* NM's unique bus name as of the last look, NULL: not there. Another name is another NM. Borrowed. */
+const char *network_nm_name(const Network *network);
+
+/* How NM sees a profile. */
+typedef struct {
+    char *object;       /* D-Bus path */
+    char *filename;     /* where it is stored, "" : nowhere */
+    gboolean unsaved;   /* what NM has differs from the file that it wrote */
+    guint32 flags;      /* NMSettingsConnectionFlags */
+    GVariant *settings; /* a{sa{sv}}, without secrets */
+} NetworkProfile;
+gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error);
+void network_profile_clear(NetworkProfile *profile);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkProfile, network_profile_clear)
+
+/* Makes NM read these files (NULL-terminated paths). TRUE proves nothing about a single file: ask for the
+ * profile. */
+gboolean network_load(Network *network, const char *const *paths, GError **error);
+
+/* A device and what is on it. */
+typedef struct {
+    char *object;
+    char *active;         /* its active connection's path, NULL: none */
+    char *active_uuid;    /* that one's profile, NULL: none */
+    guint32 active_state; /* NMActiveConnectionState */
+    guint32 reason;       /* NMDeviceStateReason of the last state change */
+} NetworkDevice;
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error);
+void network_device_clear(NetworkDevice *device);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
+
+/* Starts an activation; *ret_active (caller frees) is the object to judge it by. Returns before it is done.
+ */
+gboolean network_activate(Network *network, const char *profile_object, const char *device_object,
+                          char **ret_active, GError **error);
+gboolean network_deactivate(Network *network, const char *active, GError **error);
+/* The NMActiveConnectionState of that object; NETWORK_ERROR_GONE when it has ended and is forgotten. */
+gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error);
+
+/* What runs on the device (a{sa{sv}}, without secrets; caller unrefs). */
+GVariant *network_applied(Network *network, const char *device_object, GError **error);
+/* Whether two settings are the same but for timestamp, autoconnect, its priority and the [user] section. */
+gboolean network_settings_same(GVariant *a, GVariant *b);
+
+/* Checkpoints. Times: CLOCK_BOOTTIME in ms; timeouts: whole seconds from now. */
+typedef struct {
+    gint64 created_ms;
+    gint64 fires_ms; /* when NM rolls back, G_MAXINT64: never */
+    char **devices;  /* D-Bus paths */
+} NetworkCheckpoint;
+gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
+                                   char **ret_checkpoint, GError **error);
+gboolean network_checkpoint_get(Network *network, const char *checkpoint, NetworkCheckpoint *ret,
+                                GError **error);
+void network_checkpoint_clear(NetworkCheckpoint *checkpoint);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkCheckpoint, network_checkpoint_clear)
+gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint32 timeout_s, GError **error);
+gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GError **error);
+/* The paths of all checkpoints (caller frees with g_strfreev). */
+char **network_checkpoints(Network *network, GError **error);
+
+/* Calls back, in the main context, whenever NM came or went or something about its devices, activations or
+ * checkpoints has changed. What it was is for the next look to find out. */
+void network_watch(Network *network, void (*changed)(gpointer data), gpointer data);

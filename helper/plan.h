@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What `start` is about to do, and every reason to refuse it. It looks at the files in one pass and asks NM;
+ * it changes nothing. */
+#pragma once
+
+#include "network.h"
+#include "profile.h"
+
+#include <glib.h>
+
+/* Error codes are exit codes: EXIT_USAGE, EXIT_REFUSED, EXIT_FAILED. Messages say what to do. */
+#define PLAN_ERROR (plan_error_quark())
+GQuark plan_error_quark(void);
+
+struct plan_request {
+    const char *candidate; /* UUID or id */
+    const char *replace;   /* UUID or id, "none", NULL: the profile now active on the candidate's device */
+    char **checks;         /* NULL-terminated; empty: the default */
+    gboolean manual;       /* confirm=manual */
+    gboolean fallback;
+    const char *profile_dir;
+    const char *state_dir;
+    gboolean dry_run; /* not even a file that NM does not know is loaded */
+};
+
+typedef struct {
+    GPtrArray *profiles; /* all of the directory; owns the two below */
+    Profile *candidate;
+    Profile *replaced; /* NULL: none */
+    char *device;      /* interface name */
+    NetworkDevice nm;  /* the same as NM has it */
+    int priority;      /* that the candidate is to have at least once promoted */
+    char **checks;     /* that will judge; empty for none */
+    GPtrArray *notes;  /* char *: what the operator should know */
+} Plan;
+
+/* Makes a plan, or refuses: NULL with a PLAN_ERROR. Caller frees. */
+Plan *plan_new(const struct plan_request *request, Network *network, GError **error);
+void plan_free(Plan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+
+/* suitable.c: the refusals that concern the profiles themselves, as a table; FALSE with a PLAN_ERROR. */
+gboolean plan_suitable(Plan *plan, const struct plan_request *request, GError **error);
+
+/* Refuses: sets EXIT_REFUSED with the message. Always FALSE. */
+gboolean plan_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

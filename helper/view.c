@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* status and history: what is going on, and what went before. */
+#include "view.h"
+
+#include "history.h"
+#include "journal.h"
+#include "names.h"
+#include "os.h"
+#include "store.h"
+#include "verbs.h"
+
+#include <stdio.h>
+
+#define STATUS_SCHEMA 1
+
+JsonArray *view_checks(const char *id)
+{
+    g_autofree char *path = g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CHECKS, NULL), *text = NULL;
+    g_autoptr(JsonParser) parser = json_parser_new();
+    JsonArray *checks = json_array_new();
+    gsize length = 0;
+
+    if (!store_read_trusted(path, &text, &length, NULL) ||
+        !json_parser_load_from_data(parser, text, (gssize)length, NULL) ||
+        !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
+        return checks;
+    JsonObject *root = json_node_get_object(json_parser_get_root(parser));
+    if (g_strcmp0(json_object_get_string_member_with_default(root, "id", NULL), id) != 0)
+        return checks;
+    JsonArray *seen = json_object_get_array_member(root, "checks");
+    for (guint i = 0; i < json_array_get_length(seen); i++) {
+        JsonObject *check = json_array_get_object_element(seen, i);
+        gint64 since_ms = json_object_get_int_member_with_default(check, "since_ms", 0);
+        json_object_set_int_member(check, "since", MAX(os.boottime_ms() - since_ms, 0) / 1000);
+        json_object_remove_member(check, "since_ms");
+        json_array_add_object_element(checks, json_object_ref(check));
+    }
+    return checks;
+}
+
+static const char *text_of(JsonObject *object, const char *name)
+{
+    return json_object_get_string_member_with_default(object, name, "");
+}
+
+/* "eth0: new-uplink in place of lan" */
+static char *pair_text(JsonObject *pair)
+{
+    JsonNode *replaced = json_object_get_member(pair, "replaced");
+    JsonObject *candidate = json_object_get_object_member(pair, "candidate");
+    gboolean some = replaced && JSON_NODE_HOLDS_OBJECT(replaced);
+    g_autofree char *from = journal_clean(some ? text_of(json_node_get_object(replaced), "id") : "nothing");
+    g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
+    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", text_of(pair, "device"), to, some ? "\"" : "",
+                           from, some ? "\"" : "");
+}
+
+static char *entry_text(JsonObject *entry)
+{
+    g_autofree char *detail = journal_clean(text_of(entry, "detail"));
+    GString *text = g_string_new(NULL);
+    JsonArray *pairs = json_object_get_array_member(entry, "pairs");
+
+    g_string_printf(text, "%s  %s (%s%s%s)", text_of(entry, "id"), text_of(entry, "verdict"),
+                    text_of(entry, "reason"), *detail ? ": " : "", detail);
+    for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
+        g_autofree char *pair = pair_text(json_array_get_object_element(pairs, i));
+        g_string_append_printf(text, "  %s", pair);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *view_verdict(const char *id)
+{
+    g_autoptr(JsonArray) history = history_load(NM_TRIAL_STATE_DIR, NULL);
+    JsonObject *entry = history ? history_find(history, id) : NULL;
+    return entry ? entry_text(entry) : NULL;
+}
+
+/* status */
+
+static JsonNode *profile_node(const struct record_profile *profile)
+{
+    if (!profile->uuid)
+        return json_node_init_null(json_node_alloc());
+    JsonObject *object = json_object_new();
+    json_object_set_string_member(object, "uuid", profile->uuid);
+    json_object_set_string_member(object, "id", profile->id);
+    JsonNode *node = json_node_init_object(json_node_alloc(), object);
+    json_object_unref(object);
+    return node;
+}
+
+static JsonArray *pairs_of(const Record *record, Network *network)
+{
+    JsonArray *pairs = json_array_new();
+    gboolean there = network_look(network, NULL) == NETWORK_READY;
+
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        g_auto(NetworkDevice) device = {0};
+        JsonObject *pair = json_object_new();
+        gboolean known = there && network_get_device(network, record->pair[i].device, &device, NULL);
+        json_object_set_member(pair, "candidate", profile_node(&record->pair[i].candidate));
+        json_object_set_member(pair, "replaced", profile_node(&record->pair[i].replaced));
+        json_object_set_string_member(pair, "device", record->pair[i].device);
+        if (known && device.active_uuid)
+            json_object_set_string_member(pair, "active", device.active_uuid);
+        else
+            json_object_set_null_member(pair, "active");
+        json_array_add_object_element(pairs, pair);
+    }
+    return pairs;
+}
+
+static void add_checkpoint(JsonObject *status, const Record *record, Network *network)
+{
+    g_auto(NetworkCheckpoint) found = {0};
+
+    if (record && record->checkpoint && g_strcmp0(record->checkpoint_nm, network_nm_name(network)) == 0 &&
+        network_checkpoint_get(network, record->checkpoint, &found, NULL) &&
+        found.created_ms == record->checkpoint_created_ms) {
+        JsonObject *object = json_object_new();
+        json_object_set_string_member(object, "path", record->checkpoint);
+        json_object_set_int_member(object, "fires_s", MAX(found.fires_ms - os.boottime_ms(), 0) / 1000);
+        json_object_set_object_member(status, "checkpoint", object);
+    } else
+        json_object_set_null_member(status, "checkpoint");
+}
+
+/* The schema is the interface's; README.md documents it. */
+static JsonObject *status_object(const Record *record, Network *network)
+{
+    JsonObject *status = json_object_new();
+    g_autoptr(JsonArray) history = history_load(NM_TRIAL_STATE_DIR, NULL);
+    gboolean trying = record && record->trial.state == TRIAL_TRYING;
+
+    json_object_set_int_member(status, "schema", STATUS_SCHEMA);
+    json_object_set_string_member(status, "state", record ? trial_state_name(record->trial.state) : "none");
+    /* Every member is always there; null (or an empty list) where no trial is open. */
+    json_object_set_string_member(status, "id", record ? record->id : NULL);
+    json_object_set_string_member(status, "reason", record ? trial_reason_name(record->trial.reason) : NULL);
+    json_object_set_int_member(
+        status, "deadline_s", trying ? MAX(record->trial.deadline_ms - os.boottime_ms() + 999, 0) / 1000 : 0);
+    json_object_set_boolean_member(status, "needs_confirm",
+                                   trying && record->trial.confirm == CONFIRM_MANUAL);
+    json_object_set_string_member(status, "started_by", record ? record->started_by : NULL);
+    json_object_set_array_member(status, "pairs", record ? pairs_of(record, network) : json_array_new());
+    json_object_set_array_member(status, "checks", record ? view_checks(record->id) : json_array_new());
+    add_checkpoint(status, record, network);
+    if (history && json_array_get_length(history) > 0)
+        json_object_set_member(status, "last", json_node_copy(json_array_get_element(history, 0)));
+    else
+        json_object_set_null_member(status, "last");
+    return status;
+}
+
+static void print_json(JsonNode *node)
+{
+    g_autofree char *text = json_to_string(node, TRUE);
+    printf("%s\n", text);
+}
+
+static void print_status(JsonObject *status)
+{
+    JsonObject *last = NULL;
+    JsonNode *node = json_object_get_member(status, "last");
+
+    if (strcmp(text_of(status, "state"), "none") == 0)
+        printf("No trial is open.\n");
+    else {
+        JsonArray *pairs = json_object_get_array_member(status, "pairs");
+        JsonArray *checks = json_object_get_array_member(status, "checks");
+        printf("Trial %s: %s", text_of(status, "id"), text_of(status, "state"));
+        if (strcmp(text_of(status, "state"), "trying") == 0)
+            printf(", %" G_GINT64_FORMAT " s left\n", json_object_get_int_member(status, "deadline_s"));
+        else
+            printf(" (%s)\n", text_of(status, "reason"));
+        for (guint i = 0; i < json_array_get_length(pairs); i++) {
+            g_autofree char *text = pair_text(json_array_get_object_element(pairs, i));
+            printf("  %s\n", text);
+        }
+        for (guint i = 0; i < json_array_get_length(checks); i++) {
+            JsonObject *check = json_array_get_object_element(checks, i);
+            g_autofree char *output = journal_clean(text_of(check, "output"));
+            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s: %s\n", text_of(check, "name"),
+                   text_of(check, "device"), text_of(check, "state"),
+                   json_object_get_int_member_with_default(check, "since", 0), output);
+        }
+        if (json_object_get_boolean_member(status, "needs_confirm"))
+            printf("To keep it: nm-trial confirm %s   To go back: nm-trial cancel\n", text_of(status, "id"));
+    }
+    if (node && JSON_NODE_HOLDS_OBJECT(node)) {
+        last = json_node_get_object(node);
+        g_autofree char *text = entry_text(last);
+        printf("Last: %s\n", text);
+    }
+}
+
+int verb_status(int argc, char **argv)
+{
+    g_auto(VerbContext) context = {0};
+    g_autoptr(GError) error = NULL;
+    gboolean json = FALSE;
+    const GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &json, "For scripts", NULL}, {0}};
+
+    if (!verb_parse(
+            &argc, &argv, entries, 0, 0, "",
+            "Shows the open trial: its state, what is left of its time, its checks, and the last verdict.\n\n"
+            "Example:\n  nm-trial status --json | jq -r .state"))
+        return EXIT_USAGE;
+    if (!verb_open(&context))
+        return EXIT_FAILED;
+    g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, &error);
+    if (error)
+        verb_error("the record of a trial cannot be read: %s", error->message);
+    g_autoptr(JsonObject) status = status_object(record, context.network);
+    if (json) {
+        g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
+        print_json(root);
+    } else
+        print_status(status);
+    return EXIT_DONE;
+}
+
+int verb_history(int argc, char **argv)
+{
+    g_auto(VerbContext) context = {0};
+    g_autoptr(GError) error = NULL;
+    gboolean json = FALSE;
+    const GOptionEntry entries[] = {{"json", 0, 0, G_OPTION_ARG_NONE, &json, "For scripts", NULL}, {0}};
+
+    if (!verb_parse(&argc, &argv, entries, 0, 0, "",
+                    "Shows the last 64 verdicts, newest first.\n\nExample:\n"
+                    "  nm-trial history --json | jq -r '.[0].reason'"))
+        return EXIT_USAGE;
+    if (!verb_open(&context))
+        return EXIT_FAILED;
+    g_autoptr(JsonArray) history = history_load(NM_TRIAL_STATE_DIR, &error);
+    if (!history) {
+        verb_error("%s", error->message);
+        return EXIT_FAILED;
+    }
+    if (json) {
+        g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), history);
+        print_json(root);
+        return EXIT_DONE;
+    }
+    for (guint i = 0; i < json_array_get_length(history); i++) {
+        g_autofree char *text = entry_text(json_array_get_object_element(history, i));
+        printf("%s\n", text);
+    }
+    return EXIT_DONE;
+}
