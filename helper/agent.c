@@ -96,7 +96,7 @@ static void judge_if_asked(struct agent *agent, const EngineResult *result)
     if (result->next != ACTION_JUDGE)
         return;
     g_free(agent->engine.after_revert);
-    agent->engine.after_revert = judge_take_once(agent->judge);
+    agent->engine.after_revert = judge_take_once(agent->judge, &agent->engine.outage);
     agent->engine.judged = agent->engine.after_revert != NULL || !network_bus(agent->network);
     if (agent->engine.judged)
         queue(agent);

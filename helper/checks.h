@@ -13,12 +13,15 @@ struct check_result {
     char *output;     /* one line for people: what was seen; never NULL */
 };
 
-/* Whether there is a check of that name. "none" is a name, but no check: callers leave it out of a run. */
+/* Whether that is a name to give as a check. "none" is one (TRUE), but no check: callers leave it out of a
+ * run. */
 gboolean checks_known(const char *name);
 
 /* Runs every check in `names` on every interface in `devices` at the same time, in the thread's default main
  * context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check without an answer by then is not passing.
- * `bus` is the system bus; both arrays are NULL-terminated and copied. */
+ * `bus` is the system bus; both arrays are NULL-terminated and copied. A device is named by the interface
+ * that has its addresses (NM's IpInterface: a modem's wwan0 or ppp0). Needs CAP_NET_ADMIN (gateway),
+ * CAP_NET_RAW (nm). */
 #define CHECKS_LIMIT_MS 10000
 void checks_run_async(GDBusConnection *bus, const char *const *names, const char *const *devices,
                       GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);

@@ -93,13 +93,20 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
     return TRUE;
 }
 
+static void note_try(Engine *engine)
+{
+    engine->last_try_ms = os.boottime_ms();
+    if (engine->first_try_ms == 0)
+        engine->first_try_ms = engine->last_try_ms;
+}
+
 /* An activation that NM refused is a fact about the candidate; one that it did not answer is tried again. */
 static gboolean activation(Engine *engine, Record *record, int i, gboolean candidate, struct facts *facts,
                            GError **error)
 {
     GError *failure = NULL;
 
-    engine->retry_ms = os.boottime_ms();
+    note_try(engine);
     g_clear_pointer(&engine->failed[i], g_free);
     if (activate(engine, record, i, candidate, &failure)) {
         facts->record_behind = TRUE;
@@ -111,7 +118,6 @@ static gboolean activation(Engine *engine, Record *record, int i, gboolean candi
     else {
         engine->failed[i] = g_strdup(failure->message);
         facts->pair[i].activation = ACTIVATION_ENDED;
-        facts->retry_ms = engine->retry_ms;
     }
     g_propagate_error(error, failure);
     return FALSE;
@@ -121,7 +127,7 @@ static gboolean deactivate(Engine *engine, const Record *record, int i, GError *
 {
     g_auto(NetworkDevice) device = {0};
 
-    engine->retry_ms = os.boottime_ms();
+    note_try(engine);
     if (!network_get_device(engine->network, record->pair[i].device, &device, error))
         return FALSE;
     return !device.active || network_deactivate(engine->network, device.active, error);

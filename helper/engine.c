@@ -32,7 +32,7 @@ static void forget(Engine *engine)
     g_clear_pointer(&engine->held_over, g_free);
     g_clear_pointer(&engine->after_revert, g_free);
     engine->judged = FALSE;
-    engine->retry_ms = 0;
+    engine->first_try_ms = engine->last_try_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
         g_clear_pointer(&engine->failed[i], g_free);
         engine->load_tried[i] = FALSE;
@@ -129,20 +129,42 @@ static char *detail_of(Engine *engine, const Record *record, enum trial_reason r
 static void say_change(const Record *record, const struct trial *before)
 {
     const struct trial *now = &record->trial;
-    const char *name = record->pair[0].candidate.id;
-    g_autofree char *clean = journal_clean(name);
+    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
+    const char *reason = trial_reason_name(now->reason);
 
     if (now->state == before->state && now->deadline_ms != before->deadline_ms)
         journal_say(JOURNAL_EXTENDED, record, -1, "extended: %" G_GINT64_FORMAT " s are left",
                     (now->deadline_ms - os.boottime_ms() + 500) / 1000);
+    for (int i = 0; i < now->n_pairs; i++)
+        if (now->pair[i].was_active && !before->pair[i].was_active)
+            journal_say(JOURNAL_ACTIVE, record, i, "the candidate is active on %s", record->pair[i].device);
     if (now->state == before->state)
         return;
     if (now->state == TRIAL_PROMOTING)
-        journal_say(JOURNAL_PROMOTING, record, -1, "%s: promoting \"%s\"", trial_reason_name(now->reason),
-                    clean);
+        journal_say(JOURNAL_PROMOTING, record, -1, "promoting \"%s\": %s", clean, reason);
     if (now->state == TRIAL_REVERTING)
-        journal_say(JOURNAL_REVERTING, record, -1, "%s: reverting \"%s\"%s%s", trial_reason_name(now->reason),
-                    clean, record->detail ? ": " : "", record->detail ? record->detail : "");
+        journal_say(JOURNAL_REVERTING, record, -1, "going back from \"%s\": %s%s%s", clean, reason,
+                    record->detail ? ": " : "", record->detail ? record->detail : "");
+}
+
+static void say_end(const Engine *engine, const Record *record)
+{
+    const struct record_pair *pair = &record->pair[0];
+    const char *reason = trial_reason_name(record->trial.reason);
+    g_autofree char *candidate = journal_clean(pair->candidate.id);
+    g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
+    g_autofree char *where = back ? g_strdup_printf("\"%s\" is back on %s", back, pair->device)
+                                  : g_strdup_printf("%s is without a network again", pair->device);
+
+    if (record->trial.state == TRIAL_PROMOTING)
+        journal_say(JOURNAL_PROMOTED, record, -1, "promoted: \"%s\" is the profile of %s now (%s)", candidate,
+                    pair->device, reason);
+    else
+        journal_say(
+            JOURNAL_REVERTED, record, -1, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate, reason,
+            !engine->judged || !engine->after_revert ? ""
+            : engine->outage ? ". The checks fail on the old network too: an outage, not only the candidate"
+                             : "");
 }
 
 /* Makes `next` durable and takes it over. Only a way back is taken over without that: see `held`. */
@@ -180,17 +202,11 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
 static gboolean close_trial(Engine *engine, const Record *record, EngineResult *ret, GError **error)
 {
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
-    gboolean promoted = record->trial.state == TRIAL_PROMOTING;
-    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
-    const char *reason = trial_reason_name(record->trial.reason);
 
     if (!history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
         !store_remove(path, error))
         return FALSE;
-    if (promoted)
-        journal_say(JOURNAL_PROMOTED, record, -1, "promoted \"%s\" (%s)", clean, reason);
-    else
-        journal_say(JOURNAL_REVERTED, record, -1, "reverted; \"%s\" is demoted (%s)", clean, reason);
+    say_end(engine, record);
     ret->closed = g_strdup(record->id);
     ret->verdict = record->trial.state;
     return TRUE;
@@ -205,7 +221,8 @@ static void gather(Engine *engine, const Record *record, struct facts *facts)
     facts->checks = g_strcmp0(subject, engine->checks.subject) == 0 ? engine->checks.state : CHECKS_UNKNOWN;
     facts->passing_since_ms = engine->checks.passing_since_ms;
     facts->judged_after_revert = engine->judged;
-    facts->retry_ms = engine->retry_ms;
+    facts->first_try_ms = engine->first_try_ms;
+    facts->last_try_ms = engine->last_try_ms;
     facts_from_files(engine, record, facts);
 }
 

@@ -28,6 +28,7 @@ typedef struct {
     /* What only this process knows; it is lost with it, and nothing but time is lost then. */
     struct engine_checks checks;
     char *after_revert; /* JSON text of the checks after a revert */
+    gboolean outage;    /* ... one of them fails there */
     gboolean judged;    /* ... they have run */
 
     /* The engine's own; zero to begin with. */
@@ -35,7 +36,8 @@ typedef struct {
     char *held_over;       /* the text of the record that was on the disk then */
     char *id;              /* whose memory this is */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
-    gint64 retry_ms;       /* the last activation attempt, 0: none */
+    gint64 first_try_ms;   /* activation attempts since the verdict (or the start), 0: none */
+    gint64 last_try_ms;
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
     char *failed[TRIAL_PAIRS_MAX]; /* NM refused to activate, in its words */

@@ -42,6 +42,7 @@ struct Judge {
 
     GCancellable *once;
     char *once_results;
+    gboolean once_failing;
 };
 
 static void seen_free(gpointer data)
@@ -273,6 +274,10 @@ static void on_once(GObject *source, GAsyncResult *result, gpointer data)
         return;
     g_clear_object(&judge->once);
     judge->once_results = judge_results_json(results);
+    judge->once_failing = FALSE;
+    for (guint i = 0; i < results->len; i++)
+        if (!((const struct check_result *)results->pdata[i])->passing)
+            judge->once_failing = TRUE;
     judge->changed(judge->changed_data);
 }
 
@@ -286,7 +291,8 @@ void judge_once(Judge *judge, const Record *record)
                      (const char *const *)devices, judge->once, on_once, judge);
 }
 
-char *judge_take_once(Judge *judge)
+char *judge_take_once(Judge *judge, gboolean *ret_failing)
 {
+    *ret_failing = judge->once_failing;
     return g_steal_pointer(&judge->once_results);
 }

@@ -25,8 +25,8 @@ void judge_tell(const Judge *judge, struct engine_checks *ret);
 
 /* Runs the trial's checks once, on the network that is back, for the log; the answer comes by `changed`. */
 void judge_once(Judge *judge, const Record *record);
-/* That answer as JSON text (caller frees), NULL: not there yet. */
-char *judge_take_once(Judge *judge);
+/* That answer as JSON text (caller frees), NULL: not there yet. *ret_failing: one of them fails. */
+char *judge_take_once(Judge *judge, gboolean *ret_failing);
 
 /* An array of struct check_result as JSON text, as history shows it. Caller frees. */
 char *judge_results_json(GPtrArray *results);

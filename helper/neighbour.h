@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Asks one neighbour on one interface for a fresh sign of life, over the kernel's own ARP/ND (rtnetlink): no
- * ICMP, no cached entry counts. Works for IPv4 and IPv6 and leaves nothing behind. */
+ * ICMP, no cached entry counts. Works for IPv4 and IPv6; the kernel's entry ends as the answer made it. Needs
+ * CAP_NET_ADMIN. */
 #pragma once
 
 #include <gio/gio.h>

@@ -159,7 +159,6 @@ char *record_format(const Record *record, gsize *ret_length)
     g_key_file_set_int64(file, GROUP_TRIAL, "started-ms", record->started_ms);
     g_key_file_set_int64(file, GROUP_TRIAL, "deadline-ms", trial->deadline_ms);
     g_key_file_set_int64(file, GROUP_TRIAL, "hold-ms", trial->hold_ms);
-    g_key_file_set_int64(file, GROUP_TRIAL, "verdict-ms", trial->verdict_ms);
     put(file, GROUP_TRIAL, "started-by", record->started_by);
     g_key_file_set_string_list(file, GROUP_TRIAL, "checks", (const char *const *)record->checks,
                                g_strv_length(record->checks));
@@ -303,7 +302,6 @@ static void get_trial(struct reader *in, Record *record)
     trial->fallback = get_boolean(in, "fallback");
     trial->deadline_ms = get_number(in, "deadline-ms", 0, G_MAXINT64);
     trial->hold_ms = get_number(in, "hold-ms", 0, G_MAXINT64);
-    trial->verdict_ms = get_number(in, "verdict-ms", 0, G_MAXINT64);
     trial->n_pairs = (int)get_number(in, "pairs", 1, TRIAL_PAIRS_MAX);
     record->detail = get_optional(in, "detail");
     record->boot_id = get(in, "boot-id");

@@ -85,16 +85,15 @@ static int n_pairs(const struct trial *trial)
     return trial->n_pairs < 0 ? 0 : trial->n_pairs > TRIAL_PAIRS_MAX ? TRIAL_PAIRS_MAX : trial->n_pairs;
 }
 
-/* Activation attempts have gone on for long enough; a verdict of an earlier boot counts from this boot's
- * start. */
-static bool given_up(const struct trial *trial, const struct facts *facts)
+/* Activation attempts have gone on for long enough. At least one is made, however late. */
+static bool given_up(const struct facts *facts)
 {
-    return elapsed(facts->now_ms, facts->same_boot ? trial->verdict_ms : 0, TRIAL_GIVE_UP_MS);
+    return facts->first_try_ms != 0 && elapsed(facts->now_ms, facts->first_try_ms, TRIAL_GIVE_UP_MS);
 }
 
 static bool may_retry(const struct facts *facts)
 {
-    return facts->retry_ms == 0 || elapsed(facts->now_ms, facts->retry_ms, TRIAL_RETRY_MS);
+    return facts->last_try_ms == 0 || elapsed(facts->now_ms, facts->last_try_ms, TRIAL_RETRY_MS);
 }
 
 /* The pair's profile that belongs on the device after the verdict is neither there nor on its way. */
@@ -144,12 +143,11 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
                elapsed(facts->now_ms, f->other_since_ms, TRIAL_SUPERSEDED_MS);
     case FACT_CANDIDATE_NOT_UP:
     case FACT_REPLACED_NOT_UP:
-        return not_up(trial, facts, i) && !given_up(trial, facts) && may_retry(facts);
+        return not_up(trial, facts, i) && !given_up(facts) && may_retry(facts);
     case FACT_CANDIDATE_STILL_UP:
-        return !p->has_replaced && f->holder == HOLDER_CANDIDATE && !given_up(trial, facts) &&
-               may_retry(facts);
+        return !p->has_replaced && f->holder == HOLDER_CANDIDATE && !given_up(facts) && may_retry(facts);
     case FACT_ACTIVATING:
-        return (not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(trial, facts);
+        return (not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts);
     case FACT_ALWAYS:
     case FACT_REBOOTED:
     case FACT_DEADLINE_FAILING:
@@ -284,7 +282,6 @@ static struct trial persisted(const struct trial_rule *rule, const struct trial 
     if (rule->next != trial->state) {
         next.state = rule->next;
         next.reason = rule->reason;
-        next.verdict_ms = facts->now_ms;
         if (rule->next == TRIAL_REVERTING) /* from here on it is the replaced profile that is activated */
             for (int i = 0; i < n_pairs(trial); i++)
                 next.pair[i].activated = false;

@@ -57,7 +57,6 @@ struct trial {
     bool fallback;       /* the replaced profile keeps its autoconnect */
     int64_t deadline_ms; /* CLOCK_BOOTTIME */
     int64_t hold_ms;     /* how long the checks must pass without a break (confirm=auto) */
-    int64_t verdict_ms;  /* CLOCK_BOOTTIME of the verdict, 0 while trying */
     int n_pairs;
     struct trial_pair pair[TRIAL_PAIRS_MAX];
 };
@@ -121,7 +120,8 @@ struct facts {
     enum checks_state checks;
     int64_t passing_since_ms; /* CHECKS_PASSING: since when without a break */
     bool judged_after_revert; /* the checks ran once on the old network, for the log */
-    int64_t retry_ms;         /* the last activation attempt of this process, 0: none yet */
+    int64_t first_try_ms;     /* this process's first activation attempt after the verdict, 0: none yet */
+    int64_t last_try_ms;      /* and its last one */
     enum network_state network;
     enum checkpoint_state checkpoint; /* ours, EARLY: it would fire before the (asked) deadline's margin */
     struct pair_facts pair[TRIAL_PAIRS_MAX];

@@ -217,6 +217,7 @@ class Device:
             ip link add wan{number} type veth peer name eth{number} netns {init} address 02:00:00:00:00:1{number}
             ip addr add 10.99.{number}.1/24 dev wan{number}
             ip addr add fd99:{number}::1/64 dev wan{number} nodad
+            sysctl -qw net.ipv6.conf.wan{number}.keep_addr_on_down=1
             ip link set wan{number} up""")
 
     def _devices_gone(self):
