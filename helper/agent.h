@@ -17,6 +17,8 @@ char *agent_trial(const char *run_dir);
 /* Whether an agent can be had at all: one lives, or systemd has the unit. FALSE with a reason for people. */
 gboolean agent_available(Network *network, const char *run_dir, char **ret_why);
 
-/* Asks for an agent (systemd starts it; one in the foreground sees the record by itself) until one has taken
- * up the trial `id` or `until_ms` (CLOCK_BOOTTIME) has come. */
+/* Asks for an agent (systemd starts it; one in the foreground is there) until one lives that has taken up the
+ * trial `id` (NULL: any living one will do) or `until_ms` (CLOCK_BOOTTIME) has come. An agent that lives
+ * while the caller holds the lock cannot go idle before the caller lets go, so it will see whatever the
+ * caller opens. */
 gboolean agent_summon(Network *network, const char *run_dir, const char *id, gint64 until_ms);

@@ -123,8 +123,9 @@ static int confirm(VerbContext *context, const char *id)
     case TRIAL_TRYING:
         break;
     }
-    if (result.trouble) {
-        verb_error("not confirmed: %s. The trial is still open; try again.", result.trouble);
+    if (result.trouble || result.network_away) {
+        verb_error("not confirmed: %s. The trial is still open; try again.",
+                   result.trouble ? result.trouble : "NetworkManager does not answer");
         return EXIT_FAILED;
     }
     verb_error("not confirmed: %s. The trial is still open; it reverts at its deadline.",

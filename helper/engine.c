@@ -31,6 +31,7 @@ static void forget(Engine *engine)
     g_clear_pointer(&engine->held, record_free);
     g_clear_pointer(&engine->held_over, g_free);
     g_clear_pointer(&engine->after_revert, g_free);
+    g_clear_pointer(&engine->said, g_free);
     engine->judged = FALSE;
     engine->first_try_ms = engine->last_try_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
@@ -76,7 +77,10 @@ static void trouble(Engine *engine, const Record *record, EngineResult *ret, con
         engine->disk_failed_ms = os.boottime_ms();
     if (g_strcmp0(ret->trouble, error->message) == 0)
         return;
-    journal_say(JOURNAL_TROUBLE, record, -1, "%s", error->message);
+    if (g_strcmp0(engine->said, error->message) != 0)
+        journal_say(JOURNAL_TROUBLE, record, -1, "%s", error->message);
+    g_free(engine->said);
+    engine->said = g_strdup(error->message);
     g_free(ret->trouble);
     ret->trouble = g_strdup(error->message);
 }
@@ -153,7 +157,7 @@ static void say_end(const Engine *engine, const Record *record)
     const char *reason = trial_reason_name(record->trial.reason);
     g_autofree char *candidate = journal_clean(pair->candidate.id);
     g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
-    g_autofree char *where = back ? g_strdup_printf("\"%s\" is back on %s", back, pair->device)
+    g_autofree char *where = back ? g_strdup_printf("\"%s\" is the profile of %s again", back, pair->device)
                                   : g_strdup_printf("%s is without a network again", pair->device);
 
     if (record->trial.state == TRIAL_PROMOTING)
@@ -301,6 +305,7 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
         }
     if (ret->closed)
         return TRUE;
+    ret->network_away = facts.network == NETWORK_AWAY;
     ret->active = facts.network == NETWORK_READY;
     for (int i = 0; i < record->trial.n_pairs; i++)
         ret->active = ret->active && facts.pair[i].activation == ACTIVATION_ACTIVE;

@@ -35,6 +35,7 @@ typedef struct {
     Record *held;          /* what the disk did not take */
     char *held_over;       /* the text of the record that was on the disk then */
     char *id;              /* whose memory this is */
+    char *said;            /* the last trouble in the journal: the same one is not said again and again */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
     gint64 first_try_ms;   /* activation attempts since the verdict (or the start), 0: none */
     gint64 last_try_ms;
@@ -54,11 +55,12 @@ typedef struct {
     char *closed;             /* the id of the trial that this run closed, NULL: none */
     enum trial_state verdict; /* ... TRIAL_PROMOTING: promoted, TRIAL_REVERTING: reverted */
     enum trial_action
-        next;         /* ACTION_WAIT, or ACTION_JUDGE: the caller is to run the checks and set `judged` */
-    gint64 wake_ms;   /* when to run again, CLOCK_BOOTTIME, G_MAXINT64: no time of its own */
-    gboolean active;  /* every profile that belongs on its device now is activated there */
-    gboolean durable; /* the record that is shown is the one on disk */
-    char *trouble;    /* what went wrong on the way, for people, NULL: nothing */
+        next;       /* ACTION_WAIT, or ACTION_JUDGE: the caller is to run the checks and set `judged` */
+    gint64 wake_ms; /* when to run again, CLOCK_BOOTTIME, G_MAXINT64: no time of its own */
+    gboolean network_away; /* NM did not answer, is absent or starting */
+    gboolean active;       /* every profile that belongs on its device now is activated there */
+    gboolean durable;      /* the record that is shown is the one on disk */
+    char *trouble;         /* what went wrong on the way, for people, NULL: nothing */
 } EngineResult;
 void engine_result_clear(EngineResult *result);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(EngineResult, engine_result_clear)

@@ -121,20 +121,17 @@ static Record *record_of(const VerbContext *context, const Plan *plan, const str
                          const char *baseline)
 {
     Record *record = record_new();
-    gint64 now_ms = os.boottime_ms();
 
     record->id = new_id();
     record->trial = (struct trial){
         .state = TRIAL_TRYING,
         .confirm = options->manual ? CONFIRM_MANUAL : CONFIRM_AUTO,
         .fallback = options->fallback,
-        .deadline_ms = now_ms + options->timeout_ms,
         .hold_ms = options->hold_ms,
         .n_pairs = 1,
         .pair = {{.has_replaced = plan->replaced != NULL}},
     };
     record->boot_id = g_strdup(context->boot_id);
-    record->started_ms = now_ms;
     record->started_by = started_by();
     g_strfreev(record->checks);
     record->checks = g_strdupv(plan->checks);
@@ -176,8 +173,11 @@ static gboolean mark_candidate(const Plan *plan, GError **error)
 }
 
 /* Checkpoint, candidate, record: from here on the trial is open. Where it fails, all is as it was. */
-static gboolean open_trial(VerbContext *context, const Plan *plan, Record *record, GError **error)
+static gboolean open_trial(VerbContext *context, const Plan *plan, Record *record,
+                           const struct options *options, GError **error)
 {
+    record->started_ms = os.boottime_ms();
+    record->trial.deadline_ms = record->started_ms + options->timeout_ms;
     if (take_checkpoint(context, plan, record, error) && mark_candidate(plan, error) &&
         engine_save(NM_TRIAL_STATE_DIR, record, error))
         return TRUE;
@@ -224,7 +224,13 @@ static int start_locked(VerbContext *context, const Plan *plan, const struct opt
     g_autoptr(GError) error = NULL;
     g_auto(EngineResult) result = {0};
 
-    if (!open_trial(context, plan, record, &error)) {
+    /* An agent first: should this process die right after the record, somebody is there to go on. */
+    if (!agent_summon(context->network, NM_TRIAL_RUN_DIR, NULL, os.boottime_ms() + SUMMON_MS)) {
+        verb_error("no agent has come up to watch the trial. Nothing was changed. See: systemctl "
+                   "status " NM_TRIAL_UNIT);
+        return EXIT_FAILED;
+    }
+    if (!open_trial(context, plan, record, options, &error)) {
         verb_error("%s. No trial was started.", error->message);
         return EXIT_FAILED;
     }

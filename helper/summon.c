@@ -66,7 +66,7 @@ gboolean agent_summon(Network *network, const char *run_dir, const char *id, gin
     for (;;) {
         g_autofree char *has = agent_trial(run_dir);
         gint64 now_ms = os.boottime_ms();
-        if (g_strcmp0(has, id) == 0)
+        if (has && (!id || strcmp(has, id) == 0))
             return TRUE;
         if (now_ms >= until_ms)
             return FALSE;
