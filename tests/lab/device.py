@@ -145,7 +145,13 @@ class Device:
                                                                    "LANG": "C.UTF-8"})
         children = pathlib.Path(f"/proc/{keeper.pid}/task/{keeper.pid}/children")
         self._keeper = keeper
-        init = int(wait_for("the device's first process", lambda: children.read_text().split())[0])
+
+        def first_child():
+            if keeper.poll() is not None:
+                raise LabError(f"the device died at once: {(self.dir / 'init.log').read_text().strip()}")
+            return children.read_text().split()
+
+        init = int(wait_for("the device's first process", first_child)[0])
         (self.dir / "init.pid").write_text(f"{init}\n")
         wait_for("the device's D-Bus", lambda: self.test("test -e /run/ready"))
         for number in (0, 1):
