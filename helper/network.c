@@ -4,6 +4,8 @@
 #include "names.h"
 #include "os.h"
 
+#include <NetworkManager.h>
+
 struct Network {
     GDBusConnection *bus;
     char *nm_name;
@@ -223,11 +225,21 @@ gboolean network_load(Network *network, const char *const *paths, GError **error
                    g_variant_new("(^as)", paths), error);
 }
 
+/* What NM or we ourselves change on a profile that runs does not count. */
 static gboolean counts(const char *section, const char *key)
 {
-    return strcmp(section, GROUP_CONNECTION) != 0 ||
-           (strcmp(key, "timestamp") != 0 && strcmp(key, KEY_AUTOCONNECT) != 0 &&
-            strcmp(key, KEY_PRIORITY) != 0);
+    static const struct {
+        const char *section, *key;
+    } passing[] = {
+        {GROUP_CONNECTION, "timestamp"},
+        {GROUP_CONNECTION, KEY_AUTOCONNECT},
+        {GROUP_CONNECTION, KEY_PRIORITY},
+        {NM_SETTING_WIRELESS_SETTING_NAME, NM_SETTING_WIRELESS_SEEN_BSSIDS},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(passing); i++)
+        if (strcmp(section, passing[i].section) == 0 && strcmp(key, passing[i].key) == 0)
+            return FALSE;
+    return TRUE;
 }
 
 /* Whether all that counts in `a` is the same in `b`. */

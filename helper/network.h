@@ -74,7 +74,8 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
 
 /* What runs on the device (a{sa{sv}}, without secrets; caller unrefs). */
 GVariant *network_applied(Network *network, const char *device_object, GError **error);
-/* Whether two settings are the same but for timestamp, autoconnect, its priority and the [user] section. */
+/* Whether two settings are the same but for timestamp, autoconnect, its priority, seen BSSIDs and the [user]
+ * section. */
 gboolean network_settings_same(GVariant *a, GVariant *b);
 
 /* Checkpoints. Times: CLOCK_BOOTTIME in ms; timeouts: whole seconds from now. */

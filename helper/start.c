@@ -194,10 +194,9 @@ static void announce(const Record *record, const struct options *options)
     struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
     g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
     g_autofree char *text = g_strdup_printf(
-        "trial %s\n\"%s\" is on trial on %s for %" G_GINT64_FORMAT " s at most.\n%s nm-trial confirm %s\n",
+        "trial %s\n\"%s\" is on trial on %s, for %" G_GINT64_FORMAT " s at most.\n%s: nm-trial confirm %s\n",
         record->id, clean, record->pair[0].device, options->timeout_ms / 1000,
-        options->manual ? "To keep it:" : "It is kept once its checks have passed; to keep it sooner:",
-        record->id);
+        options->manual ? "To keep it" : "It is kept once its checks have passed; at once by", record->id);
 
     if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
         (void)!write(STDOUT_FILENO, text, strlen(text));

@@ -148,6 +148,8 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
         return !p->has_replaced && f->holder == HOLDER_CANDIDATE && !given_up(facts) && may_retry(facts);
     case FACT_ACTIVATING:
         return (not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts);
+    case FACT_NOT_JUDGED: /* there is no old network to judge where nothing was replaced */
+        return p->has_replaced && !facts->judged_after_revert;
     case FACT_ALWAYS:
     case FACT_REBOOTED:
     case FACT_DEADLINE_FAILING:
@@ -163,7 +165,6 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
     case FACT_EXTEND:
     case FACT_CONFIRMED:
     case FACT_HELD:
-    case FACT_NOT_JUDGED:
         return false;
     }
     return false;
@@ -220,8 +221,6 @@ bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct f
     case FACT_HELD:
         return disk && passing && trial->confirm == CONFIRM_AUTO &&
                elapsed(facts->now_ms, facts->passing_since_ms, trial->hold_ms);
-    case FACT_NOT_JUDGED:
-        return !facts->judged_after_revert;
     case FACT_CANDIDATE_GONE:
     case FACT_CANDIDATE_CHANGED:
     case FACT_CANDIDATE_NOT_OFF:
@@ -239,6 +238,7 @@ bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct f
     case FACT_REPLACED_NOT_UP:
     case FACT_CANDIDATE_STILL_UP:
     case FACT_ACTIVATING:
+    case FACT_NOT_JUDGED:
         for (int i = 0; i < n; i++)
             if (pair_holds(fact, trial, facts, i)) {
                 *ret_pair = i;
@@ -458,7 +458,7 @@ const char *trial_fact_name(enum trial_fact fact)
     case FACT_ACTIVATING:
         return "an activation is under way";
     case FACT_NOT_JUDGED:
-        return "the checks have not run after the revert";
+        return "the checks have not run on the old network";
     }
     return "unknown";
 }
