@@ -160,6 +160,7 @@ static gboolean network_effect(Engine *engine, Record *record, enum trial_action
 
     if (action == ACTION_LOAD) {
         engine->load_tried[i] = TRUE; /* once: a file that NM refuses must not be loaded for ever */
+        facts->pair[i].stale = FALSE;
         done = load_pair(engine, record, i, &failure);
     } else if (action == ACTION_MOVE_CHECKPOINT)
         done = move_checkpoint(engine, record, facts, &failure);

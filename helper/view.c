@@ -13,27 +13,51 @@
 
 #define STATUS_SCHEMA 1
 
-JsonArray *view_checks(const char *id)
+/* What the agent published last; NULL: nothing of this trial. */
+static JsonArray *published(const char *id)
 {
     g_autofree char *path = g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CHECKS, NULL), *text = NULL;
     g_autoptr(JsonParser) parser = json_parser_new();
-    JsonArray *checks = json_array_new();
     gsize length = 0;
 
     if (!store_read_trusted(path, &text, &length, NULL) ||
         !json_parser_load_from_data(parser, text, (gssize)length, NULL) ||
         !JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
-        return checks;
+        return NULL;
     JsonObject *root = json_node_get_object(json_parser_get_root(parser));
     if (g_strcmp0(json_object_get_string_member_with_default(root, "id", NULL), id) != 0)
-        return checks;
-    JsonArray *seen = json_object_get_array_member(root, "checks");
-    for (guint i = 0; i < json_array_get_length(seen); i++) {
-        JsonObject *check = json_array_get_object_element(seen, i);
+        return NULL;
+    return json_array_ref(json_object_get_array_member(root, "checks"));
+}
+
+/* Before the first round has ended the checks are known by name alone. */
+static JsonArray *unknown(const Record *record)
+{
+    JsonArray *checks = json_array_new();
+    for (char **name = record->checks; *name; name++)
+        for (int i = 0; i < record->trial.n_pairs; i++) {
+            JsonObject *check = json_object_new();
+            json_object_set_string_member(check, "name", *name);
+            json_object_set_string_member(check, "device", record->pair[i].device);
+            json_object_set_string_member(check, "state", "unknown");
+            json_object_set_int_member(check, "since_ms", record->started_ms);
+            json_object_set_string_member(check, "output", "");
+            json_array_add_object_element(checks, check);
+        }
+    return checks;
+}
+
+JsonArray *view_checks(const Record *record)
+{
+    JsonArray *checks = published(record->id);
+
+    if (!checks)
+        checks = unknown(record);
+    for (guint i = 0; i < json_array_get_length(checks); i++) {
+        JsonObject *check = json_array_get_object_element(checks, i);
         gint64 since_ms = json_object_get_int_member_with_default(check, "since_ms", 0);
         json_object_set_int_member(check, "since", MAX(os.boottime_ms() - since_ms, 0) / 1000);
         json_object_remove_member(check, "since_ms");
-        json_array_add_object_element(checks, json_object_ref(check));
     }
     return checks;
 }
@@ -145,7 +169,7 @@ static JsonObject *status_object(const Record *record, Network *network)
                                    trying && record->trial.confirm == CONFIRM_MANUAL);
     json_object_set_string_member(status, "started_by", record ? record->started_by : NULL);
     json_object_set_array_member(status, "pairs", record ? pairs_of(record, network) : json_array_new());
-    json_object_set_array_member(status, "checks", record ? view_checks(record->id) : json_array_new());
+    json_object_set_array_member(status, "checks", record ? view_checks(record) : json_array_new());
     add_checkpoint(status, record, network);
     if (history && json_array_get_length(history) > 0)
         json_object_set_member(status, "last", json_node_copy(json_array_get_element(history, 0)));

@@ -6,9 +6,9 @@
 
 #include <json-glib/json-glib.h>
 
-/* What the agent last published of that trial's checks, as status --json shows them: name, device, state,
- * since (for how many seconds), output. Empty where nothing is known. Caller unrefs. */
-JsonArray *view_checks(const char *id);
+/* The trial's checks as the agent last published them, as status --json shows them: name, device, state
+ * (passing, failing, unknown), since (for how many seconds), output. Caller unrefs. */
+JsonArray *view_checks(const Record *record);
 
 /* The verdict of a closed trial in one sentence, NULL: unknown. Caller frees. */
 char *view_verdict(const char *id);

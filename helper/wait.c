@@ -25,7 +25,7 @@ struct waiting {
 /* "trying  nm: passing  gateway: failing (no answer)" */
 static char *describe(const Record *record)
 {
-    g_autoptr(JsonArray) checks = view_checks(record->id);
+    g_autoptr(JsonArray) checks = view_checks(record);
     GString *text = g_string_new(trial_state_name(record->trial.state));
 
     for (guint i = 0; i < json_array_get_length(checks); i++) {
