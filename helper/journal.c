@@ -9,7 +9,6 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define CLEAN_MAX 256
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 static const struct {
@@ -36,12 +35,12 @@ void journal_use_stderr(void)
     to_stderr = access(JOURNAL_SOCKET, W_OK) != 0;
 }
 
-char *journal_clean(const char *text)
+char *journal_clean_to(const char *text, int most)
 {
     g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
     GString *clean = g_string_new(NULL);
     int n = 0;
-    for (const char *p = valid; *p && n < CLEAN_MAX; p = g_utf8_next_char(p), n++) {
+    for (const char *p = valid; *p && n < most; p = g_utf8_next_char(p), n++) {
         gunichar c = g_utf8_get_char(p);
         if (c == '\n')
             g_string_append(clean, "\\n");
@@ -50,9 +49,14 @@ char *journal_clean(const char *text)
         else
             g_string_append_printf(clean, "\\u%04x", c);
     }
-    if (n == CLEAN_MAX)
+    if (n == most)
         g_string_append(clean, "...");
     return g_string_free(clean, FALSE);
+}
+
+char *journal_clean(const char *text)
+{
+    return journal_clean_to(text, JOURNAL_NAME_MAX);
 }
 
 static void add(GPtrArray *fields, const char *name, const char *value)

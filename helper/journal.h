@@ -29,6 +29,8 @@ void journal_use_stderr(void);
 void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 
-/* Text of others as it may go to a terminal or a log: control characters and broken UTF-8 escaped, 256
- * characters at most. Caller frees. */
+/* Text of others as it may go to a terminal or a log: control characters and broken UTF-8 escaped,
+ * JOURNAL_NAME_MAX characters at most (`most` with journal_clean_to()). Caller frees. */
+#define JOURNAL_NAME_MAX 256
 char *journal_clean(const char *text);
+char *journal_clean_to(const char *text, int most);

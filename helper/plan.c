@@ -29,6 +29,7 @@ void plan_free(Plan *plan)
     g_clear_pointer(&plan->notes, g_ptr_array_unref);
     network_device_clear(&plan->nm);
     g_strfreev(plan->checks);
+    g_free(plan->auto_default);
     g_free(plan->device);
     g_free(plan);
 }
@@ -151,24 +152,24 @@ static const char *hardware_address(const Profile *profile)
                       : NULL;
 }
 
-/* The interface that the profile is bound to, by name or by address; NULL: not to exactly one. Caller frees.
- */
+/* The interface that the profile is bound to, by name, by address or by both; NULL: not to exactly one.
+ * Caller frees. */
 static char *device_of(const Profile *profile)
 {
     const char *address = hardware_address(profile);
     if (profile->interface)
-        return g_strdup(profile->interface);
+        return !address || has_address(profile->interface, address) ? g_strdup(profile->interface) : NULL;
     return address ? by_address(address) : NULL;
 }
 
 static gboolean bound(const Profile *profile, char **ret_device, GError **error)
 {
     *ret_device = device_of(profile);
-    return *ret_device ||
-           plan_refuse(error,
-                       "\"%s\" is not bound to exactly one device. Bind it: nmcli connection modify %s "
-                       "connection.interface-name DEVICE",
-                       profile->id, profile->uuid);
+    return *ret_device || plan_refuse(error,
+                                      "\"%s\" is not bound to exactly one device (by name or MAC). Bind it: "
+                                      "nmcli connection modify %s "
+                                      "connection.interface-name DEVICE",
+                                      profile->id, profile->uuid);
 }
 
 static gboolean find_device(Plan *plan, Network *network, GError **error)
@@ -188,7 +189,7 @@ static gboolean find_device(Plan *plan, Network *network, GError **error)
 }
 
 static gboolean find_replaced(Plan *plan, const struct plan_request *request, GPtrArray *skipped,
-                              GError **error)
+                              Network *network, GError **error)
 {
     g_autofree char *device = NULL;
     const char *name = request->replace;
@@ -213,7 +214,10 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
     if (strcmp(name, plan->candidate->uuid) == 0 || strcmp(name, plan->candidate->id) == 0)
         return plan_refuse(error, "\"%s\" is %s. Name the profile to go back to: --replace PROFILE",
                            plan->candidate->id, request->replace ? "the candidate itself" : "active already");
-    plan->replaced = find(plan->profiles, skipped, name, error);
+    if (!plan_find_auto_default(plan, network, name, error))
+        return FALSE;
+    if (!plan->replaced)
+        plan->replaced = find(plan->profiles, skipped, name, error);
     if (!plan->replaced || !only_one(plan->profiles, plan->replaced, error) ||
         !bound(plan->replaced, &device, error))
         return FALSE;
@@ -357,11 +361,12 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
         return NULL;
     plan->candidate = find(plan->profiles, skipped, request->candidate, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
-        !find_device(plan, network, error) || !find_replaced(plan, request, skipped, error) ||
+        !find_device(plan, network, error) || !find_replaced(plan, request, skipped, network, error) ||
         !plan_suitable(plan, request, error) || !no_foreign_checkpoint(plan, network, error) ||
         !choose_checks(plan, request, network, error) ||
         !known_to_nm(plan->candidate, network, !request->dry_run, error) ||
-        (plan->replaced && !known_to_nm(plan->replaced, network, !request->dry_run, error)))
+        (plan->replaced && !plan->auto_default &&
+         !known_to_nm(plan->replaced, network, !request->dry_run, error)))
         return NULL;
     return g_steal_pointer(&plan);
 }

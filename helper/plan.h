@@ -27,6 +27,8 @@ typedef struct {
     GPtrArray *profiles; /* all of the directory; owns the two below */
     Profile *candidate;
     Profile *replaced; /* NULL: none */
+    char
+        *auto_default; /* the replaced profile is NM's automatic one, in this file in /run; NULL: it is not */
     char *device;      /* interface name */
     NetworkDevice nm;  /* the same as NM has it */
     int priority;      /* that the candidate is to have at least once promoted */
@@ -41,6 +43,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
 /* suitable.c: the refusals that concern the profiles themselves, as a table; FALSE with a PLAN_ERROR. */
 gboolean plan_suitable(Plan *plan, const struct plan_request *request, GError **error);
+
+/* auto-default.c: if `name` is NM's automatic profile and active on the device, takes it as the replaced one,
+ * as it would be stored. FALSE with a PLAN_ERROR: it is, and cannot be. */
+gboolean plan_find_auto_default(Plan *plan, Network *network, const char *name, GError **error);
+/* Stores it. Durable on TRUE, and NM uses the stored one; the device's activation goes on. On FALSE nothing
+ * is lost: the profile is in one place or both. */
+gboolean plan_save_auto_default(const Plan *plan, Network *network, GError **error);
 
 /* Refuses: sets EXIT_REFUSED with the message. Always FALSE. */
 gboolean plan_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

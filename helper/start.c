@@ -229,7 +229,8 @@ static int start_locked(VerbContext *context, const Plan *plan, const struct opt
                    "status " NM_TRIAL_UNIT);
         return EXIT_FAILED;
     }
-    if (!open_trial(context, plan, record, options, &error)) {
+    if ((plan->auto_default && !plan_save_auto_default(plan, context->network, &error)) ||
+        !open_trial(context, plan, record, options, &error)) {
         verb_error("%s. No trial was started.", error->message);
         return EXIT_FAILED;
     }
@@ -284,7 +285,8 @@ static int start_planned(VerbContext *context, const Plan *plan, const struct op
 
     if (lock < 0)
         return EXIT_FAILED;
-    if (none_open(&error) && unchanged(plan->candidate, &error) && unchanged(plan->replaced, &error))
+    if (none_open(&error) && unchanged(plan->candidate, &error) &&
+        (plan->auto_default || unchanged(plan->replaced, &error)))
         status = start_locked(context, plan, options, record);
     verb_unlock(lock);
     if (error)

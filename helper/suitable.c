@@ -104,17 +104,6 @@ static gboolean ports_in_trial(Plan *plan, const Profile *profile, GError **erro
     return TRUE;
 }
 
-/* For each of the two profiles of the pair, or for the replaced one where only that makes sense. */
-static const struct {
-    gboolean (*suitable)(Plan *plan, const Profile *profile, GError **error);
-    gboolean candidate;
-    gboolean replaced;
-} rules[] = {
-    {not_ours_to_judge, TRUE, TRUE}, {same_type, FALSE, TRUE},     {boots, FALSE, TRUE},
-    {only_here, FALSE, TRUE},        {no_permissions, TRUE, TRUE}, {secrets_stored, TRUE, TRUE},
-    {ports_in_trial, TRUE, TRUE},
-};
-
 /* Whether `other` could come up on the candidate's device whenever the candidate could. */
 static gboolean competes(const Plan *plan, const Profile *other)
 {
@@ -126,6 +115,29 @@ static gboolean competes(const Plan *plan, const Profile *other)
     NMSettingWireless *b = nm_connection_get_setting_wireless(other->connection);
     return !a || !b || g_bytes_equal(nm_setting_wireless_get_ssid(a), nm_setting_wireless_get_ssid(b));
 }
+
+static gboolean not_the_last(Plan *plan, const Profile *candidate, GError **error)
+{
+    gboolean last = candidate->autoconnect && !plan->replaced;
+    for (guint i = 0; last && i < plan->profiles->len; i++)
+        last = !competes(plan, plan->profiles->pdata[i]);
+    return !last || plan_refuse(error,
+                                "\"%s\" is the only profile of %s with autoconnect, which a trial would "
+                                "switch off. If that is "
+                                "meant: nmcli connection modify %s connection.autoconnect no",
+                                candidate->id, plan->device, candidate->uuid);
+}
+
+/* For each of the two profiles of the pair, or for the replaced one where only that makes sense. */
+static const struct {
+    gboolean (*suitable)(Plan *plan, const Profile *profile, GError **error);
+    gboolean candidate;
+    gboolean replaced;
+} rules[] = {
+    {not_ours_to_judge, TRUE, TRUE}, {same_type, FALSE, TRUE},     {boots, FALSE, TRUE},
+    {only_here, FALSE, TRUE},        {no_permissions, TRUE, TRUE}, {secrets_stored, TRUE, TRUE},
+    {ports_in_trial, TRUE, TRUE},    {not_the_last, TRUE, FALSE},
+};
 
 static gboolean choose_priority(Plan *plan, GError **error)
 {

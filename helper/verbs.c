@@ -14,6 +14,7 @@
 
 /* Longer than anybody may hold it: a few NetworkManager calls of 3 s each. */
 #define LOCK_WAIT_MS 15000
+#define MESSAGE_MAX 2000
 
 void verb_error(const char *format, ...)
 {
@@ -21,7 +22,9 @@ void verb_error(const char *format, ...)
     va_start(arguments, format);
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "nm-trial: %s\n", message);
+    g_autofree char *clean =
+        journal_clean_to(message, MESSAGE_MAX); /* names of profiles, words of the command line */
+    fprintf(stderr, "nm-trial: %s\n", clean);
 }
 
 int verb_usage(const GError *error)
