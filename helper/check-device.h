@@ -11,6 +11,7 @@
 
 #define N_FAMILIES 2
 
+/* Whether there is such a check ("none" is not one). */
 gboolean check_device_known(const char *name);
 
 /* `iface` is the interface that has the addresses (NM's IpInterface: a modem's wwan0 or ppp0, not its
@@ -67,6 +68,7 @@ extern const struct check_family {
     const char *name;
 } check_families[N_FAMILIES];
 
+/* Adds to what was seen, for people. */
 void check_say(struct check *check, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* The families that count: an optional one that is down says nothing while another is required. */
@@ -78,7 +80,9 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
 void check_ask_properties(GTask *task, const char *path, const char *iface,
                           void (*next)(GTask *task, GVariant *reply));
 
+/* Finds the device and the families that its profile asks for, then comes to the kind's prepare(). */
 void check_find_device(GTask *task);
+/* Asks each family that counts, at the same time. */
 void check_round(GTask *task);
 
 /* The question's answer, once; `what` answered, or `error` (may be NULL) says why not. Frees the question. */

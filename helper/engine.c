@@ -224,6 +224,7 @@ static void gather(Engine *engine, const Record *record, struct facts *facts)
     g_autofree char *subject = record_subject(record);
     facts->checks = g_strcmp0(subject, engine->checks.subject) == 0 ? engine->checks.state : CHECKS_UNKNOWN;
     facts->passing_since_ms = engine->checks.passing_since_ms;
+    facts->passing_until_ms = engine->checks.passing_until_ms;
     facts->judged_after_revert = engine->judged;
     facts->first_try_ms = engine->first_try_ms;
     facts->last_try_ms = engine->last_try_ms;

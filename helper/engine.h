@@ -17,6 +17,7 @@ struct engine_checks {
     char *subject; /* owned */
     enum checks_state state;
     gint64 passing_since_ms; /* CLOCK_BOOTTIME */
+    gint64 passing_until_ms;
 };
 
 typedef struct {

@@ -37,7 +37,10 @@ struct Judge {
     guint timer;
     gboolean hurried; /* once more after this round */
     enum checks_state state;
-    gint64 passing_since_ms;
+    gint64 passing_since_ms; /* end of the first passing round since the last break */
+    gint64 passing_until_ms; /* start of the last passing round */
+    gint64 round_ms;         /* start of this one */
+    gint64 hold_ms;          /* 0: nobody waits for it */
     GPtrArray *seen;
 
     GCancellable *once;
@@ -175,6 +178,7 @@ static void take_round(Judge *judge, GPtrArray *results)
     }
     if (passing && judge->state != CHECKS_PASSING)
         judge->passing_since_ms = os.boottime_ms();
+    judge->passing_until_ms = judge->round_ms;
     judge->state = passing ? CHECKS_PASSING : CHECKS_FAILING;
     publish(judge);
 }
@@ -195,6 +199,15 @@ static void schedule(Judge *judge, guint in_ms)
     judge->timer = g_timeout_add(in_ms, on_timer, judge);
 }
 
+/* The round that fills hold begins just then: a break right before it is seen. */
+static guint next_in(const Judge *judge)
+{
+    gint64 in_ms = judge->hurried ? HURRY_MS : judge->interval_ms;
+    if (judge->state == CHECKS_PASSING && judge->hold_ms > 0)
+        in_ms = MIN(in_ms, judge->passing_since_ms + judge->hold_ms - os.boottime_ms());
+    return (guint)MAX(in_ms, 1);
+}
+
 static void on_round(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GPtrArray) results = checks_run_finish(result, NULL);
@@ -207,7 +220,7 @@ static void on_round(GObject *source, GAsyncResult *result, gpointer data)
     take_round(judge, results);
     /* no check to run: it passes, and stays so */
     if (results->len > 0)
-        schedule(judge, judge->hurried ? HURRY_MS : judge->interval_ms);
+        schedule(judge, next_in(judge));
     judge->hurried = FALSE;
     judge->changed(judge->changed_data);
 }
@@ -215,6 +228,7 @@ static void on_round(GObject *source, GAsyncResult *result, gpointer data)
 static void start_round(Judge *judge)
 {
     judge->round = g_cancellable_new();
+    judge->round_ms = os.boottime_ms();
     checks_run_async(network_bus(judge->network), (const char *const *)judge->checks,
                      (const char *const *)judge->devices, judge->round, on_round, judge);
 }
@@ -243,6 +257,7 @@ void judge_follow(Judge *judge, const Record *record, gboolean active)
     judge->interval_ms =
         (guint)CLAMP(record->trial.confirm == CONFIRM_AUTO ? record->trial.hold_ms / 4 : INTERVAL_MAX_MS,
                      INTERVAL_MIN_MS, INTERVAL_MAX_MS);
+    judge->hold_ms = record->trial.confirm == CONFIRM_AUTO ? record->trial.hold_ms : 0;
     start_round(judge);
 }
 
@@ -262,6 +277,7 @@ void judge_tell(const Judge *judge, struct engine_checks *ret)
     ret->subject = g_strdup(judge->subject);
     ret->state = judge->state;
     ret->passing_since_ms = judge->passing_since_ms;
+    ret->passing_until_ms = judge->passing_until_ms;
 }
 
 static void on_once(GObject *source, GAsyncResult *result, gpointer data)

@@ -188,6 +188,17 @@ static gboolean find_device(Plan *plan, Network *network, GError **error)
                        plan->device, plan->candidate->id);
 }
 
+/* The profile's id, where it is known; people do not know UUIDs by heart. */
+static const char *label(const Plan *plan, const char *uuid)
+{
+    for (guint i = 0; i < plan->profiles->len; i++) {
+        const Profile *profile = plan->profiles->pdata[i];
+        if (strcmp(profile->uuid, uuid) == 0)
+            return profile->id;
+    }
+    return uuid;
+}
+
 static gboolean find_replaced(Plan *plan, const struct plan_request *request, GPtrArray *skipped,
                               Network *network, GError **error)
 {
@@ -198,9 +209,9 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
         if (plan->nm.active_uuid && strcmp(plan->nm.active_uuid, plan->candidate->uuid) != 0)
             return plan_refuse(
                 error,
-                "%s has a network now (profile %s): --replace none is for a device that has none. "
+                "%s has a network now (profile \"%s\"): --replace none is for a device that has none. "
                 "Leave --replace out to replace that profile.",
-                plan->device, plan->nm.active_uuid);
+                plan->device, label(plan, plan->nm.active_uuid));
         return TRUE;
     }
     if (!name)
@@ -339,6 +350,19 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
     return TRUE;
 }
 
+/* Whoever may write there may put any profile in our way. */
+static gboolean roots_alone(const char *directory, GError **error)
+{
+    struct stat st;
+    if (stat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
+        return TRUE;
+    return plan_refuse(
+        error,
+        "%s can be written by others than root, so nothing in it can be trusted. Mend it: chown root %s; "
+        "chmod go-w %s",
+        directory, directory, directory);
+}
+
 /* A record that a reboot loses protects from nothing. */
 static gboolean survives_reboot(const char *directory, GError **error)
 {
@@ -357,7 +381,8 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
 
     plan->notes = g_ptr_array_new_with_free_func(g_free);
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
-    if (!survives_reboot(request->state_dir, error) || !survives_reboot(request->profile_dir, error))
+    if (!survives_reboot(request->state_dir, error) || !survives_reboot(request->profile_dir, error) ||
+        !roots_alone(request->state_dir, error) || !roots_alone(request->profile_dir, error))
         return NULL;
     plan->candidate = find(plan->profiles, skipped, request->candidate, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||

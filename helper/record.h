@@ -45,6 +45,7 @@ typedef struct {
     struct record_pair pair[TRIAL_PAIRS_MAX];
 } Record;
 
+/* An empty one, with an empty list of checks. Caller frees. */
 Record *record_new(void);
 void record_free(Record *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Record, record_free)

@@ -18,6 +18,11 @@
 static gboolean fail(const char *path, const char *doing, GError **error)
 {
     int saved = errno;
+    if (saved == EPERM) { /* our own finding: the kernel lets root do it */
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_PERM,
+                    "%s %s: it must belong to root, and nobody else may write it", doing, path);
+        return FALSE;
+    }
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved), "%s %s: %s", doing, path,
                 g_strerror(saved));
     return FALSE;

@@ -67,7 +67,7 @@ const int trial_n_rules = (int)(sizeof trial_rules / sizeof trial_rules[0]);
 /* `span` milliseconds after `since` have passed. Subtracts only where it cannot overflow. */
 static bool elapsed(int64_t now_ms, int64_t since_ms, int64_t span_ms)
 {
-    return now_ms >= since_ms && (since_ms >= 0 || now_ms <= 0) && now_ms - since_ms >= span_ms;
+    return now_ms >= since_ms && (since_ms >= 0 || now_ms < 0) && now_ms - since_ms >= span_ms;
 }
 
 static int64_t earlier(int64_t a_ms, int64_t b_ms)
@@ -221,7 +221,7 @@ bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct f
         return disk && passing && facts->request == REQUEST_CONFIRM;
     case FACT_HELD:
         return disk && passing && trial->confirm == CONFIRM_AUTO &&
-               elapsed(facts->now_ms, facts->passing_since_ms, trial->hold_ms);
+               elapsed(facts->passing_until_ms, facts->passing_since_ms, trial->hold_ms);
     case FACT_CANDIDATE_GONE:
     case FACT_CANDIDATE_CHANGED:
     case FACT_CANDIDATE_NOT_OFF:
@@ -260,8 +260,6 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
     if (!facts->disk_failing && facts->network == NETWORK_READY)
         at = INT64_MAX;
     at = earlier(at, trial->deadline_ms);
-    if (trial->confirm == CONFIRM_AUTO && facts->checks == CHECKS_PASSING && trial->hold_ms >= 0)
-        at = earlier(at, later_by(facts->passing_since_ms, trial->hold_ms));
     for (int i = 0; i < n_pairs(trial); i++)
         if (facts->pair[i].other_since_ms != 0 && trial->pair[i].was_active)
             at = earlier(at, later_by(facts->pair[i].other_since_ms, TRIAL_SUPERSEDED_MS));

@@ -119,6 +119,8 @@ struct facts {
     int64_t request_deadline_ms; /* REQUEST_EXTEND: the new deadline */
     enum checks_state checks;
     int64_t passing_since_ms; /* CHECKS_PASSING: since when without a break */
+    int64_t
+        passing_until_ms; /* ... and when the last passing look began: evidence, not mere time, fills hold */
     bool judged_after_revert; /* the checks ran once on the old network, for the log */
     int64_t first_try_ms;     /* this process's first activation attempt after the verdict, 0: none yet */
     int64_t last_try_ms;      /* and its last one */

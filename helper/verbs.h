@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+/* argv as main() had it, less the program's name; each says what went wrong on stderr. What is durable on
+ * EXIT_DONE: README.md, "The verbs". */
 int verb_start(int argc, char **argv);
 int verb_confirm(int argc, char **argv);
 int verb_cancel(int argc, char **argv);

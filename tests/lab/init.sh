@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Process 1 of the lab's device: mounts its disk, then starts what a device starts, in a device's order.
 # It knows nothing of tests; what differs between devices is in $1/options, written by device.py.
+# shellcheck disable=SC1091,SC2154 # the options are the device's
 set -eu
 dir=$1
 . "$dir/options"

@@ -100,7 +100,7 @@ static void check_trying(const struct trial *t, const struct facts *f, const str
     g_assert_true(f->network == NETWORK_READY && f->same_boot && f->now_ms < t->deadline_ms &&
                   !f->disk_failing);
     g_assert_true(f->request == REQUEST_CONFIRM ||
-                  (t->confirm == CONFIRM_AUTO && f->now_ms - f->passing_since_ms >= t->hold_ms));
+                  (t->confirm == CONFIRM_AUTO && f->passing_until_ms - f->passing_since_ms >= t->hold_ms));
     g_assert_true(p->replaced_bootable || !t->pair[0].has_replaced);
 }
 
@@ -207,7 +207,8 @@ static void set(struct trial *t, struct facts *f, const int *c)
                         .request = (enum trial_request)c[C_REQUEST],
                         .request_deadline_ms = 2 * DEADLINE,
                         .checks = (enum checks_state)c[C_CHECKS],
-                        .passing_since_ms = c[C_CONFIRM] ? DEADLINE - 5 : DEADLINE - 2000,
+                        .passing_since_ms = DEADLINE - 2000,
+                        .passing_until_ms = c[C_WAS_ACTIVE] ? DEADLINE - 1000 : DEADLINE - 1001,
                         .network = (enum network_state)c[C_NETWORK],
                         .checkpoint = c[C_CHECKPOINT] ? CHECKPOINT_SET : CHECKPOINT_NONE};
     f->pair[0] = (struct pair_facts){.candidate = (enum file_state)c[C_CANDIDATE],
@@ -250,6 +251,7 @@ static void test_extreme_times(void)
         struct trial t = {.deadline_ms = times[i % n], .hold_ms = times[i / n % n], .n_pairs = i % 11 - 1};
         struct facts f = {.now_ms = times[i / n / n % n],
                           .passing_since_ms = times[i / n / n / n],
+                          .passing_until_ms = times[i / n % n],
                           .same_boot = true,
                           .checks = CHECKS_PASSING,
                           .network = NETWORK_READY,

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A disk that is full or read-only at the revert: the old profile is active in time, and nothing is lost."""
+import shutil
+import subprocess
+import unittest
+
+from case import Case, keyfile, wait_for
+
+
+def host(*command):
+    subprocess.run(command, check=True, capture_output=True)
+
+
+class Disk(Case):
+    def over_the_deadline(self, trial, seconds=2.0):
+        """The old profile comes back at the deadline although nothing can be written."""
+        deadline = self.deadline()
+        wait_for("the deadline", lambda: self.status().get("deadline_s", 0) < 0.2, 20)
+        self.device.wait_active("lan", seconds=seconds + 0.2)
+        self.device.wait_online()
+        self.assertEqual(self.addresses(), {"10.99.0.10/24"})
+        self.assertTrue(self.device.profile_path("bad").read_bytes())
+        return trial, deadline
+
+
+class ReadOnly(Disk):
+    def trying(self, paths):
+        self.bad()
+        trial = self.start_manual("bad", timeout="6s")
+        self.device.wait_active("bad")
+        self.settled_record()
+        self.read_only(True, paths)
+        return trial
+
+    def all_is_well_again(self, trial, paths):
+        self.read_only(False, paths)
+        self.assert_reverted(trial, "bad", "timeout")
+        self.assert_boots("lan")
+
+    def test_read_only_at_the_deadline(self):
+        paths = ("/etc", "/var")
+        trial = self.trying(paths)
+        self.over_the_deadline(trial)
+        self.all_is_well_again(trial, paths)
+
+    def test_only_the_profiles_are_read_only(self):
+        trial = self.trying(["/etc"])
+        self.over_the_deadline(trial)
+        self.all_is_well_again(trial, ["/etc"])
+
+    def test_only_the_record_is_read_only(self):
+        trial = self.trying(["/var"])
+        self.over_the_deadline(trial)
+        self.all_is_well_again(trial, ["/var"])
+
+    def test_read_only_and_then_a_power_cut(self):
+        trial = self.trying(("/etc", "/var"))
+        self.over_the_deadline(trial)
+        self.device.power_cut()
+        self.device.boot()
+        self.assert_reverted(trial, "bad")
+        self.assertTrue(self.device.online())
+
+    def test_the_agent_dies_meanwhile(self):
+        paths = ("/etc", "/var")
+        trial = self.trying(paths)
+        self.kill_helpers()
+        wait_for("the next agent", self.helpers)
+        self.over_the_deadline(trial)
+        self.kill_helpers()
+        wait_for("the next agent", self.helpers)
+        self.device.wait_active("lan")
+        self.all_is_well_again(trial, paths)
+
+    def test_start_on_a_read_only_disk_is_a_clear_error(self):
+        self.bad()
+        before = self.before = self.files()
+        for paths in (["/etc"], ["/var"]):
+            with self.subTest(paths=paths):
+                self.read_only(True, paths)
+                failed = self.trial("start", "bad", "--confirm", "manual", "--check", "none", status=(1, 4))
+                self.assertRegex(failed.stderr, "(?i)read-only")
+                self.assertEqual((self.state(), self.device.active()), ("none", "lan"))
+                self.read_only(False, paths)
+                self.assertEqual(self.profile("bad")["connection"]["autoconnect"], "false")
+        self.assertEqual({path for path in self.files()}, set(before))
+        self.assertEqual(self.checkpoints(), [])
+
+
+class Full(Disk):
+    """The device's disk is an ext4 of its own, small enough to be filled."""
+
+    def prepare(self):
+        device = self.device
+        image, staged = device.dir / "disk.img", device.dir / "staged"
+        with open(image, "wb") as file:
+            file.truncate(24 << 20)
+        host("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image))
+        device.disk.rename(staged)
+        device.disk.mkdir()
+        host("mount", "-o", "loop", str(image), str(device.disk))
+        self.addCleanup(self.off)
+        shutil.rmtree(device.disk / "lost+found")
+        host("cp", "-a", f"{staged}/.", str(device.disk))
+        shutil.rmtree(staged)
+
+    def off(self):
+        if self.device.running():
+            self.device.power_cut()
+        host("umount", str(self.device.disk))
+
+    def fill(self):
+        subprocess.run(["dd", "if=/dev/zero", f"of={self.device.disk}/var/tmp/fill", "bs=64k"],
+                       check=False, capture_output=True)
+        subprocess.run(["dd", "if=/dev/zero", f"of={self.device.disk}/var/tmp/fill2", "bs=1k"],
+                       check=False, capture_output=True)
+        with self.assertRaises(OSError, msg="the disk is not full"):
+            (self.device.disk / "var/tmp/more").write_bytes(b"x" * 4096)
+
+    def free(self):
+        for path in (self.device.disk / "var/tmp").iterdir():
+            path.unlink()
+
+    def trying(self):
+        self.bad()
+        trial = self.start_manual("bad", timeout="8s")
+        self.device.wait_active("bad")
+        self.settled_record()
+        self.fill()
+        return trial
+
+    def test_full_at_the_deadline(self):
+        trial = self.trying()
+        self.over_the_deadline(trial)
+        self.free()
+        self.assert_reverted(trial, "bad", "timeout")
+        self.assert_boots("lan")
+
+    def test_full_and_then_a_power_cut(self):
+        trial = self.trying()
+        self.over_the_deadline(trial)
+        self.device.power_cut()
+        self.device.boot()
+        self.device.wait_active("lan")
+        self.assertTrue(self.device.online())
+        self.free()
+        self.assert_reverted(trial, "bad")
+
+    def test_start_on_a_full_disk_is_a_clear_error(self):
+        self.bad()
+        self.before = self.files()
+        self.fill()
+        failed = self.trial("start", "bad", "--confirm", "manual", "--check", "none", status=(1, 4))
+        self.assertRegex(failed.stderr, "(?i)space")
+        self.assertEqual((self.state(), self.device.active()), ("none", "lan"))
+        self.assertFalse(keyfile.autoconnect(self.profile("bad")))
+        self.assertEqual(self.temporaries(), [])
+        self.free()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

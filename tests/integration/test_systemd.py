@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The real units under a real systemd: installed as a package would, cut off in the middle of a trial, booted."""
+import functools
+import json
+import os
+import re
+import sys
+import unittest
+
+from device import uuid_of, wait_for
+import keyfile
+from nspawn import Container
+
+
+def explained(method):
+    """A failure of the test is shown with what the container's journal says of all its boots."""
+    @functools.wraps(method)
+    def run(self):
+        try:
+            method(self)
+        except BaseException:
+            journal = self.container.run("journalctl", "-o", "short-precise", "-t", "nm-trial", "-t", "systemd", "-t",
+                                         "NetworkManager", check=False).stdout.splitlines()
+            print("", *[line for line in journal if "run-u" not in line][-200:], "", sep="\n", file=sys.stderr, flush=True)
+            raise
+    return run
+
+
+class Systemd(unittest.TestCase):
+    def setUp(self):
+        self.assertIn("NM_TRIAL_BUILD", os.environ, "the build folder to install nm-trial from")
+        self.container = Container(os.environ["NM_TRIAL_BUILD"])
+        self.addCleanup(self.container.destroy)
+        self.container.create()
+        self.container.install()
+        self.container.profile("lan", address="10.99.7.10", autoconnect=True)
+        self.container.boot()
+        self.container.wait_active("lan")
+
+    # nm-trial in the container
+
+    def trial(self, *arguments, check=True):
+        return self.container.run("nm-trial", *arguments, check=check)
+
+    def start(self, name, check="none"):
+        output = self.trial("start", name, "--confirm", "manual", "--check", check, "--timeout", "10m").stdout
+        found = re.match(r"trial ([0-9a-f]{8})\n", output)
+        self.assertTrue(found, output)
+        self.container.wait_active(name)
+        return found[1]
+
+    def status(self):
+        return json.loads(self.trial("status", "--json").stdout)
+
+    def last(self):
+        return json.loads(self.trial("history", "--json").stdout)[0]
+
+    def unit(self, name="nm-trial.service", *properties):
+        shown = self.container.run("systemctl", "show", name, *(f"--property={prop}" for prop in properties)).stdout
+        return dict(line.split("=", 1) for line in shown.splitlines())
+
+    def journal(self):
+        """This boot's entries, oldest first."""
+        return [json.loads(line) for line in self.container.run("journalctl", "-b", "-o", "json").stdout.splitlines()]
+
+    def profile(self, name):
+        return keyfile.parse(self.container.profile_text(name))
+
+    def assert_quiet(self):
+        """No trial is open: nothing of nm-trial runs, and its units have not failed."""
+        wait_for("the agent's end", lambda: not self.container.processes("nm-trial"))
+        wait_for("its unit's end", lambda: self.unit("nm-trial.service", "ActiveState")["ActiveState"] == "inactive")
+        agent = self.unit("nm-trial.service", "Result", "NRestarts")
+        self.assertEqual(agent, {"Result": "success", "NRestarts": "0"})
+        boot = self.unit("nm-trial-boot.service", "Result", "ActiveState", "SubState")
+        self.assertEqual(boot, {"Result": "success", "ActiveState": "active", "SubState": "exited"})
+        self.assertEqual(self.status()["state"], "none")
+
+    def assert_agent(self):
+        """The trial's agent runs, as its unit's main process."""
+        self.assertEqual(self.unit("nm-trial.service", "ActiveState")["ActiveState"], "active")
+        self.assertIn(self.unit("nm-trial.service", "MainPID")["MainPID"], self.container.processes("nm-trial"))
+
+    # The tests
+
+    @explained
+    def test_power_cut_reverted_before_networkmanager_starts(self):
+        self.assert_quiet()
+        self.container.profile("bad", address="10.99.7.20", gateway="10.99.7.254", autoconnect=False)
+        trial_id = self.start("bad")
+        self.assert_agent()
+        self.assertEqual(self.status()["state"], "trying")
+
+        self.container.power_cut()
+        self.container.boot()
+        self.container.wait_active("lan")
+
+        entry = self.last()
+        self.assertEqual((entry["id"], entry["verdict"], entry["reason"]), (trial_id, "reverted", "unconfirmed-reboot"))
+        self.assertFalse(keyfile.autoconnect(self.profile("bad")))
+        self.assertEqual(keyfile.annotation(self.profile("bad")), "demoted")
+        self.assertTrue(keyfile.autoconnect(self.profile("lan")))
+        self.assert_before_networkmanager(trial_id)
+        self.assert_quiet()
+
+    def assert_before_networkmanager(self, trial_id):
+        journal = self.journal()
+        said = [i for i, entry in enumerate(journal)
+                if entry.get("_SYSTEMD_UNIT") == "nm-trial-boot.service" and entry.get("NM_TRIAL_ID") == trial_id]
+        ended = [i for i, entry in enumerate(journal)
+                 if entry.get("UNIT") == "nm-trial-boot.service" and entry.get("JOB_RESULT") == "done"]
+        manager = [i for i, entry in enumerate(journal) if entry.get("_COMM") == "NetworkManager"]
+        self.assertTrue(said and ended and manager, "the journal must show all three")
+        self.assertLess(said[-1], manager[0])
+        self.assertLess(ended[0], manager[0])
+        activated = {entry.get("MESSAGE", "") for entry in journal if uuid_of("bad") in entry.get("MESSAGE", "")
+                     and "starting connection" in entry.get("MESSAGE", "")}
+        self.assertEqual(activated, set(), "the candidate was tried again after the power cut")
+
+    @explained
+    def test_confirmed_and_kept(self):
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        trial_id = self.start("good", check="gateway")
+        self.assert_agent()
+        # Refused (4) as long as the check has not passed.
+        wait_for("a confirm that is accepted", lambda: self.trial("confirm", trial_id, check=False).returncode == 0)
+        self.container.power_cut()
+        self.container.boot()
+        self.container.wait_active("good")
+        entry = self.last()
+        self.assertEqual((entry["id"], entry["verdict"], entry["reason"]), (trial_id, "promoted", "confirmed"))
+        self.assertTrue(keyfile.autoconnect(self.profile("good")))
+        self.assertFalse(keyfile.autoconnect(self.profile("lan")))
+        self.assert_quiet()
+
+    @explained
+    def test_agent_killed_comes_back(self):
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        self.start("good")
+        self.container.run("systemctl", "kill", "--signal=KILL", "nm-trial.service")
+        wait_for("the agent's return", lambda: self.unit("nm-trial.service", "NRestarts", "ActiveState") ==
+                 {"NRestarts": "1", "ActiveState": "active"})
+        self.assertEqual(self.status()["state"], "trying")
+        self.trial("cancel")
+        self.container.wait_active("lan")
+        wait_for("the trial's end", lambda: self.status()["state"] == "none")
+        self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("reverted", "cancelled"))
+        wait_for("the agent's end", lambda: not self.container.processes("nm-trial"))
+
+
+if __name__ == "__main__":
+    unittest.main()
