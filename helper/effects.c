@@ -6,18 +6,24 @@
 #include "os.h"
 #include "store.h"
 
-/* The profile as its file has it; where that cannot be used, as the record has it. */
+/* The profile as its file has it; where there is none that NM would load, as the record has it. NULL with
+ * `error`: the disk does not tell, and nothing of somebody's is overwritten on a guess. */
 static Profile *current(const struct record_profile *recorded, gboolean *ret_from_record, GError **error)
 {
+    GError *failure = NULL;
     char *data = NULL;
     gsize length = 0;
 
     *ret_from_record = FALSE;
-    if (store_read_trusted(recorded->path, &data, &length, NULL)) {
+    if (store_read_trusted(recorded->path, &data, &length, &failure)) {
         Profile *profile = profile_parse(recorded->path, data, length, NULL);
         if (profile)
             return profile;
+    } else if (!g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT) && !store_unusable(failure)) {
+        g_propagate_error(error, failure);
+        return NULL;
     }
+    g_clear_error(&failure);
     *ret_from_record = TRUE;
     return profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1), recorded->length,
                          error);

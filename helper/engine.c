@@ -216,8 +216,10 @@ static gboolean close_trial(Engine *engine, const Record *record, EngineResult *
     return TRUE;
 }
 
-static void gather(Engine *engine, const Record *record, struct facts *facts)
+static void gather(Engine *engine, const Record *record, struct facts *facts, EngineResult *ret)
 {
+    g_autoptr(GError) error = NULL;
+
     facts->now_ms = os.boottime_ms();
     facts->disk_failing =
         engine->disk_failed_ms != 0 && facts->now_ms - engine->disk_failed_ms < TRIAL_RETRY_MS;
@@ -228,7 +230,10 @@ static void gather(Engine *engine, const Record *record, struct facts *facts)
     facts->judged_after_revert = engine->judged;
     facts->first_try_ms = engine->first_try_ms;
     facts->last_try_ms = engine->last_try_ms;
-    facts_from_files(engine, record, facts);
+    if (!facts_from_files(record, facts, &error)) { /* what cannot be read is left alone, too */
+        trouble(engine, record, ret, error);
+        facts->disk_failing = TRUE;
+    }
 }
 
 /* Does one step. FALSE: the run ends here, and `ret` says how. */
@@ -236,7 +241,7 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
 {
     g_autoptr(GError) error = NULL;
 
-    gather(engine, record, facts);
+    gather(engine, record, facts, ret);
     struct trial_step s = step(&record->trial, facts);
     switch (s.action) {
     case ACTION_WAIT:
@@ -282,7 +287,7 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
     *ret = (EngineResult){.next = ACTION_WAIT, .wake_ms = G_MAXINT64, .durable = TRUE};
     if (unreadable) {
         g_autoptr(GError) why = unreadable;
-        if (why->domain == G_FILE_ERROR) {
+        if (why->domain == G_FILE_ERROR && !store_unusable(why)) { /* it may pass */
             g_propagate_error(error, g_steal_pointer(&why));
             return FALSE;
         }

@@ -84,8 +84,9 @@ char *engine_boot_id(void);
 
 /* Parts of the engine in files of their own. */
 
-/* facts.c: what the files say now, and what NetworkManager says. */
-void facts_from_files(const Engine *engine, const Record *record, struct facts *facts);
+/* facts.c: what the files say now, and what NetworkManager says. FALSE with `error`: the disk does not tell;
+ * what it did not tell counts as unchanged. */
+gboolean facts_from_files(const Record *record, struct facts *facts, GError **error);
 void facts_from_network(Engine *engine, const Record *record, struct facts *facts);
 
 /* effects.c: does one action other than PERSIST, ASK_NETWORK, WAIT, JUDGE and CLOSE; brings `facts` up to

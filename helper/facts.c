@@ -5,18 +5,22 @@
 #include "os.h"
 #include "store.h"
 
-/* The profile as its file has it now. NULL: gone, or in a form that NM would not load. *ret_gone tells them
- * apart. */
-static Profile *read_profile(const char *path, gboolean *ret_gone)
+/* The profile as its file has it now. NULL without `error`: gone, or (`ret_gone` FALSE) in a form that NM
+ * would not load. NULL with `error`: the disk does not tell, which is neither. */
+static Profile *read_profile(const char *path, gboolean *ret_gone, GError **error)
 {
-    g_autoptr(GError) error = NULL;
+    GError *failure = NULL;
     char *data = NULL;
     gsize length = 0;
 
     *ret_gone = FALSE;
-    if (store_read_trusted(path, &data, &length, &error))
+    if (store_read_trusted(path, &data, &length, &failure))
         return profile_parse(path, data, length, NULL);
-    *ret_gone = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+    *ret_gone = g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+    if (*ret_gone || store_unusable(failure))
+        g_error_free(failure);
+    else
+        g_propagate_error(error, failure);
     return NULL;
 }
 
@@ -25,34 +29,46 @@ static Profile *recorded(const struct record_profile *profile)
     return profile_parse(profile->path, g_memdup2(profile->data, profile->length + 1), profile->length, NULL);
 }
 
-static void candidate_facts(const Record *record, int i, struct pair_facts *facts)
+static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
 {
     const struct record_pair *pair = &record->pair[i];
     gboolean gone = FALSE;
-    g_autoptr(Profile) now = read_profile(pair->candidate.path, &gone);
+    GError *failure = NULL;
+    g_autoptr(Profile) now = read_profile(pair->candidate.path, &gone, &failure);
     g_autoptr(Profile) then = recorded(&pair->candidate);
 
     /* A file that NM would not load is an edit while trying; after the verdict it is as good as none. */
-    if (!now)
+    if (failure)
+        facts->candidate = FILE_SAME;
+    else if (!now)
         facts->candidate = gone || record->trial.state != TRIAL_TRYING ? FILE_GONE : FILE_CHANGED;
     else
         facts->candidate = then && profile_same(now, then) ? FILE_SAME : FILE_CHANGED;
     facts->candidate_flags = now ? profile_flags_state(now, pair->priority) : FLAGS_OTHER;
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
 }
 
-void facts_from_files(const Engine *engine, const Record *record, struct facts *facts)
+gboolean facts_from_files(const Record *record, struct facts *facts, GError **error)
 {
-    (void)engine;
     for (int i = 0; i < record->trial.n_pairs; i++) {
         struct pair_facts *f = &facts->pair[i];
+        GError *failure = NULL;
         gboolean gone = FALSE;
-        candidate_facts(record, i, f);
+        if (!candidate_facts(record, i, f, error))
+            return FALSE;
         if (!record->trial.pair[i].has_replaced)
             continue;
-        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &gone);
+        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &gone, &failure);
+        if (failure) {
+            g_propagate_error(error, failure);
+            return FALSE;
+        }
         f->replaced_bootable = replaced && replaced->autoconnect;
         f->replaced_retired = !f->replaced_bootable;
     }
+    return TRUE;
 }
 
 static gboolean later(const GError *error)
@@ -144,7 +160,7 @@ static gboolean in_step(Engine *engine, const struct record_profile *recorded_pr
     gboolean gone = FALSE, autoconnect = TRUE;
     gint32 priority = 0;
     const char *state = NULL;
-    g_autoptr(Profile) file = read_profile(recorded_profile->path, &gone);
+    g_autoptr(Profile) file = read_profile(recorded_profile->path, &gone, NULL);
 
     if (!network_get_profile(engine->network, recorded_profile->uuid, &known, error))
         return !file && !later(*error);

@@ -141,6 +141,10 @@ gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms,
     g_autoptr(JsonArray) old = history_load(state_dir, &unusable);
     g_autoptr(JsonArray) entries = json_array_new();
 
+    if (!old && unusable->domain == G_FILE_ERROR && !store_unusable(unusable)) {
+        g_propagate_error(error, g_steal_pointer(&unusable)); /* it may be readable later */
+        return FALSE;
+    }
     if (!old) {
         g_autofree char *aside = NULL;
         if (!store_set_aside(path, &aside, error))

@@ -77,14 +77,19 @@ GPtrArray *profile_skipped_new(void)
     return g_ptr_array_new_with_free_func(skipped_free);
 }
 
-static void skip(GPtrArray *skipped, const char *path, const char *why)
+static void skip(GPtrArray *skipped, const char *path, const GError *why)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     struct profile_skipped *entry = g_new0(struct profile_skipped, 1);
+    g_autofree char *data = NULL;
+    gsize length = 0;
 
     entry->path = g_strdup(path);
-    entry->why = g_strdup(why);
-    if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL)) {
+    entry->why = g_strdup(why->message);
+    entry->unreadable =
+        why->domain == G_FILE_ERROR && why->code != G_FILE_ERROR_NOENT && !store_unusable(why);
+    if (store_read(path, &data, &length, NULL) &&
+        g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL)) {
         entry->id = g_key_file_get_string(file, GROUP_CONNECTION, "id", NULL);
         entry->uuid = g_key_file_get_string(file, GROUP_CONNECTION, "uuid", NULL);
     }
@@ -119,7 +124,7 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
         if (profile)
             g_ptr_array_add(profiles, profile);
         else if (skipped)
-            skip(skipped, path, error->message);
+            skip(skipped, path, error);
     }
     return profiles;
 }

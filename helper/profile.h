@@ -37,6 +37,7 @@ struct profile_skipped {
     char *id; /* what a plain look at the file shows, NULL: nothing */
     char *uuid;
     char *why;
+    gboolean unreadable; /* the disk does not tell: it may well be a profile */
 };
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
 GPtrArray *profile_skipped_new(void);

@@ -6,6 +6,8 @@
 
 #define KIND "nm-trial-record"
 #define GROUP_TRIAL "trial"
+/* No clock gets there, and sums of a few such times do not overflow. */
+#define TIME_MAX_MS (G_MAXINT64 / 4)
 
 static const char *const confirm_names[] = {"auto", "manual"};
 
@@ -99,7 +101,8 @@ gboolean envelope_open(const char *kind, int version, const char *data, gsize le
     if (!g_ascii_string_to_unsigned(words[2], 10, 0, G_MAXINT, &number, NULL) || number != body_length)
         return bad(error, "cut off or has grown");
     g_autofree char *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)body, body_length);
-    if (strcmp(sum, words[3]) != 0)
+    g_autofree char *wanted = g_strdup_printf("%s %d %zu %s\n", kind, version, body_length, sum);
+    if (strlen(wanted) != (gsize)(body - data) || memcmp(wanted, data, strlen(wanted)) != 0)
         return bad(error, "damaged: its checksum is wrong");
     *ret_body = body;
     *ret_length = body_length;
@@ -122,10 +125,11 @@ static void put_profile(GKeyFile *file, const char *group, const char *kind,
 
     if (!profile->uuid)
         return;
+    g_autofree char *uri = g_filename_to_uri(profile->path, NULL, NULL); /* a path need not be UTF-8 */
     g_autofree char *base64 = g_base64_encode((const guchar *)profile->data, profile->length);
     put(file, group, uuid, profile->uuid);
     put(file, group, id, profile->id);
-    put(file, group, path, profile->path);
+    put(file, group, path, uri);
     put(file, group, data, base64);
 }
 
@@ -139,6 +143,7 @@ static void put_pair(GKeyFile *file, const Record *record, int i)
     g_key_file_set_boolean(file, group, "activated", record->trial.pair[i].activated);
     g_key_file_set_boolean(file, group, "was-active", record->trial.pair[i].was_active);
     put(file, group, "active-path", pair->active_path);
+    g_key_file_set_boolean(file, group, "has-replaced", pair->replaced.uuid != NULL);
     put_profile(file, group, "candidate", &pair->candidate);
     put_profile(file, group, "replaced", &pair->replaced);
 }
@@ -192,9 +197,13 @@ static void wrong(struct reader *in, const char *key)
 
 static char *get(struct reader *in, const char *key)
 {
-    char *value = g_key_file_get_string(in->file, in->group, key, NULL);
-    if (!value)
+    GError *error = NULL;
+    char *value = g_key_file_get_string(in->file, in->group, key, &error);
+    if (error) {
         wrong(in, key);
+        g_clear_pointer(&value, g_free);
+        g_error_free(error);
+    }
     return value;
 }
 
@@ -256,16 +265,19 @@ static void get_profile(struct reader *in, const char *kind, struct record_profi
 
     profile->uuid = get(in, uuid);
     profile->id = get(in, id);
-    profile->path = get(in, path);
-    if (profile->path && !g_path_is_absolute(profile->path))
+    g_autofree char *uri = get(in, path);
+    profile->path = uri ? g_filename_from_uri(uri, NULL, NULL) : NULL; /* absolute, or none */
+    if (!profile->path)
         wrong(in, path);
     g_autofree char *base64 = get(in, data);
     if (base64 && *base64) {
         gsize length = 0;
         g_autofree guchar *bytes = g_base64_decode(base64, &length);
-        profile->data = g_strndup((const char *)bytes, length); /* with a NUL behind it */
+        profile->data = g_malloc0(length + 1); /* with a NUL behind it */
+        memcpy(profile->data, bytes, length);
         profile->length = length;
-    } else
+    }
+    if (profile->length == 0)
         wrong(in, data);
 }
 
@@ -282,7 +294,7 @@ static void get_pair(struct reader *in, Record *record, int i)
     t->was_active = get_boolean(in, "was-active");
     pair->active_path = get_optional(in, "active-path");
     get_profile(in, "candidate", &pair->candidate);
-    t->has_replaced = g_key_file_has_key(in->file, group, "replaced-uuid", NULL);
+    t->has_replaced = get_boolean(in, "has-replaced");
     if (t->has_replaced)
         get_profile(in, "replaced", &pair->replaced);
     in->group = NULL;
@@ -300,18 +312,18 @@ static void get_trial(struct reader *in, Record *record)
     trial->reason = (enum trial_reason)get_name(in, "reason", nth_reason, TRIAL_N_REASONS);
     trial->confirm = (enum trial_confirm)get_name(in, "confirm", nth_confirm, G_N_ELEMENTS(confirm_names));
     trial->fallback = get_boolean(in, "fallback");
-    trial->deadline_ms = get_number(in, "deadline-ms", 0, G_MAXINT64);
-    trial->hold_ms = get_number(in, "hold-ms", 0, G_MAXINT64);
+    trial->deadline_ms = get_number(in, "deadline-ms", 0, TIME_MAX_MS);
+    trial->hold_ms = get_number(in, "hold-ms", 0, TIME_MAX_MS);
     trial->n_pairs = (int)get_number(in, "pairs", 1, TRIAL_PAIRS_MAX);
     record->detail = get_optional(in, "detail");
     record->boot_id = get(in, "boot-id");
-    record->started_ms = get_number(in, "started-ms", 0, G_MAXINT64);
+    record->started_ms = get_number(in, "started-ms", 0, TIME_MAX_MS);
     record->started_by = get_optional(in, "started-by");
     record->baseline = get_optional(in, "baseline");
     record->nm_name = get_optional(in, "nm-name");
     record->checkpoint = get_optional(in, "checkpoint");
     record->checkpoint_nm = get_optional(in, "checkpoint-nm-name");
-    record->checkpoint_created_ms = get_number(in, "checkpoint-created-ms", 0, G_MAXINT64);
+    record->checkpoint_created_ms = get_number(in, "checkpoint-created-ms", 0, TIME_MAX_MS);
     char **checks = g_key_file_get_string_list(in->file, GROUP_TRIAL, "checks", NULL, NULL);
     if (checks) {
         g_strfreev(record->checks);

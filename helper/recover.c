@@ -12,11 +12,12 @@ static gboolean write_flags(const Profile *profile, const struct profile_flags *
     return text && store_write(profile->path, text, length, error);
 }
 
-static Profile *find(GPtrArray *profiles, const char *uuid)
+/* By UUID or id, as the annotation may have it. */
+static Profile *find(GPtrArray *profiles, const char *name)
 {
-    for (guint i = 0; uuid && i < profiles->len; i++) {
+    for (guint i = 0; name && i < profiles->len; i++) {
         Profile *profile = profiles->pdata[i];
-        if (strcmp(profile->uuid, uuid) == 0)
+        if (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0)
             return profile;
     }
     return NULL;
@@ -56,8 +57,16 @@ static void take_down(Network *network, const Profile *candidate)
 gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
 {
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL), *aside = NULL;
-    g_autoptr(GPtrArray) profiles = profile_read_directory(engine->profile_dir, NULL);
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GPtrArray) profiles = profile_read_directory(engine->profile_dir, skipped);
 
+    for (guint i = 0; i < skipped->len; i++) {
+        const struct profile_skipped *entry = skipped->pdata[i];
+        if (entry->unreadable) { /* it may be the one on trial: the record stays until all can be read */
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
+            return FALSE;
+        }
+    }
     for (guint i = 0; i < profiles->len; i++) {
         const Profile *profile = profiles->pdata[i];
         if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)

@@ -104,7 +104,7 @@ static gboolean read_all(int fd, GString *text)
         if (n <= 0)
             return n == 0;
         if (text->len + (gsize)n > STORE_FILE_MAX) {
-            errno = EFBIG;
+            errno = EINVAL; /* no file of ours, nor a profile, is that large */
             return FALSE;
         }
         g_string_append_len(text, buffer, n);
@@ -122,6 +122,15 @@ static gboolean may_read(int fd, gboolean trusted)
         errno = EPERM;
     else
         return TRUE;
+    return FALSE;
+}
+
+gboolean store_unusable(const GError *error)
+{
+    static const int codes[] = {G_FILE_ERROR_PERM, G_FILE_ERROR_LOOP, G_FILE_ERROR_INVAL, G_FILE_ERROR_ISDIR};
+    for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
+        if (g_error_matches(error, G_FILE_ERROR, codes[i]))
+            return TRUE;
     return FALSE;
 }
 
@@ -177,7 +186,8 @@ gboolean store_set_aside(const char *path, char **ret_path, GError **error)
 {
     for (int i = 1;; i++) {
         g_autofree char *aside = g_strdup_printf("%s.bad-%d", path, i);
-        if (g_file_test(aside, G_FILE_TEST_EXISTS))
+        GStatBuf there;
+        if (g_lstat(aside, &there) == 0)
             continue;
         int directory = open_directory(path);
         gboolean done =

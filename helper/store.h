@@ -23,6 +23,11 @@ gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError
 /* Like store_read(), and refuses a file that is not the caller's own (root's) or that others may write. */
 gboolean store_read_trusted(const char *path, char **ret_data, gsize *ret_length, GError **error);
 
+/* Whether a failure to read says that the file is there and no such file can be used: a link, a directory,
+ * too large, not root's own. FALSE for one that is not there (G_FILE_ERROR_NOENT), and for a disk that may
+ * answer later. */
+gboolean store_unusable(const GError *error);
+
 /* Removes a file; durable on return. One that is not there is success. */
 gboolean store_remove(const char *path, GError **error);
 

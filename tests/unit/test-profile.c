@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "profile.h"
+
+#include "sample.h"
+#include "scratch.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH "/etc/NetworkManager/system-connections/x.nmconnection"
+#define UUID "uuid=5a3b1c9e-0000-4000-8000-000000000001\n"
+#define CRLF_UUID "uuid=5a3b1c9e-0000-4000-8000-000000000001\r\n"
+#define TYPE "id=x\n" UUID "type=ethernet\n"
+
+static Profile *parse(const char *text)
+{
+    g_autoptr(GError) error = NULL;
+    Profile *profile = profile_parse(PATH, g_strdup(text), strlen(text), &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(profile);
+    return profile;
+}
+
+static char *with_flags(const char *text, const struct profile_flags *flags)
+{
+    g_autoptr(Profile) profile = parse(text);
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+    char *result = profile_with_flags(profile, flags, &length, &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(result);
+    g_assert_cmpuint(length, ==, strlen(result));
+    g_assert_cmpstr(profile->data, ==, text); /* the profile itself stays */
+    return result;
+}
+
+/* What is read back, by libnm and not by the function that wrote it. */
+static void assert_flags(const char *text, const struct profile_flags *flags)
+{
+    g_autoptr(Profile) profile = parse(text);
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    g_assert_cmpint(nm_setting_connection_get_autoconnect(s), ==, flags->autoconnect);
+    if (flags->priority != PROFILE_KEEP_PRIORITY)
+        g_assert_cmpint(nm_setting_connection_get_autoconnect_priority(s), >=, flags->priority);
+    if (flags->state) {
+        g_assert_cmpstr(profile_annotation(profile, ANNOTATION_STATE), ==, flags->state);
+        g_assert_cmpstr(profile_annotation(profile, ANNOTATION_REASON), ==, flags->reason);
+    }
+}
+
+static const struct profile_flags trying = {FALSE, PROFILE_KEEP_PRIORITY, "trying", NULL};
+static const struct profile_flags demoted = {FALSE, PROFILE_KEEP_PRIORITY, "demoted", "timeout"};
+static const struct profile_flags promoted = {TRUE, 8, "promoted", NULL};
+static const struct profile_flags off = {FALSE, PROFILE_KEEP_PRIORITY, NULL, NULL};
+static const struct profile_flags on = {TRUE, PROFILE_KEEP_PRIORITY, NULL, NULL};
+
+#define USER_TRYING "\n[user]\nnm-trial.state=trying\n"
+
+static const struct {
+    const char *name;
+    const struct profile_flags *flags;
+    const char *before;
+    const char *after;
+} texts[] = {
+    {"absent", &trying, "[connection]\n" TYPE, "[connection]\n" TYPE "autoconnect=false\n" USER_TRYING},
+    {"nothing to change", &on, "[connection]\n" TYPE, "[connection]\n" TYPE},
+    {"off already", &off, "[connection]\nautoconnect=false\n" TYPE, "[connection]\nautoconnect=false\n" TYPE},
+    {"present", &off, "[connection]\nautoconnect=true\n" TYPE, "[connection]\nautoconnect=false\n" TYPE},
+    {"spaces", &off, "[connection]\n  autoconnect = true \n" TYPE "zone = a b\n",
+     "[connection]\nautoconnect=false\n" TYPE "zone = a b\n"},
+    {"comments", &trying,
+     "# top\n[connection]\n" TYPE "# below\n\n# above\n[ipv4]\n# in\nmethod=auto\n# end\n",
+     "# top\n[connection]\n" TYPE
+     "autoconnect=false\n# below\n\n# above\n[ipv4]\n# in\nmethod=auto\n# end\n" USER_TRYING},
+    {"commented out", &off, "[connection]\n" TYPE "#autoconnect=true\n",
+     "[connection]\n" TYPE "autoconnect=false\n#autoconnect=true\n"},
+    {"line ends", &trying,
+     "[connection]\r\nid=x\r\n" CRLF_UUID
+     "type=ethernet\r\nautoconnect=true\r\n\r\n[ipv4]\r\nmethod=auto\r\n",
+     "[connection]\r\nid=x\r\n" CRLF_UUID
+     "type=ethernet\r\nautoconnect=false\r\n\r\n[ipv4]\r\nmethod=auto\r\n"
+     "\r\n[user]\r\nnm-trial.state=trying\r\n"},
+    {"no end of the last line, elsewhere", &trying, "[connection]\n" TYPE "\n[ipv4]\nmethod=auto",
+     "[connection]\n" TYPE "autoconnect=false\n\n[ipv4]\nmethod=auto\n" USER_TRYING},
+    {"no end of the last line, there", &off, "[connection]\n" UUID "type=ethernet\nid=x",
+     "[connection]\n" UUID "type=ethernet\nid=x\nautoconnect=false\n"},
+    {"no end of the last line, itself", &off, "[connection]\n" TYPE "autoconnect=true",
+     "[connection]\n" TYPE "autoconnect=false"},
+    {"unknown", &off, "[connection]\nx-key=1\n" TYPE "\n[x-section]\nx=y;z\n  w  =  \\s \n",
+     "[connection]\nx-key=1\n" TYPE "autoconnect=false\n\n[x-section]\nx=y;z\n  w  =  \\s \n"},
+    {"key twice", &off, "[connection]\nautoconnect=false\n" TYPE "autoconnect=true\n",
+     "[connection]\nautoconnect=false\n" TYPE "autoconnect=false\n"},
+    {"group twice", &off, "[connection]\n" TYPE "\n[ipv4]\nmethod=auto\n\n[connection]\nautoconnect=true\n",
+     "[connection]\n" TYPE "\n[ipv4]\nmethod=auto\n\n[connection]\nautoconnect=false\n"},
+    {"group twice, absent", &off, "[connection]\n" TYPE "\n[ipv4]\nmethod=auto\n\n[connection]\nzone=z\n",
+     "[connection]\n" TYPE "autoconnect=false\n\n[ipv4]\nmethod=auto\n\n[connection]\nzone=z\n"},
+    {"blanks behind the header", &off, "  [connection]\t  \n" TYPE "\n[ipv4]  \nmethod=auto\n",
+     "  [connection]\t  \n" TYPE "autoconnect=false\n\n[ipv4]  \nmethod=auto\n"},
+    {"empty lines at the end", &trying, "[connection]\n" TYPE "\n\n\n",
+     "[connection]\n" TYPE "autoconnect=false\n\n\n\n" USER_TRYING},
+    {"user section", &trying, "[user]\nmy.site=here\n\n[connection]\n" TYPE,
+     "[user]\nmy.site=here\nnm-trial.state=trying\n\n[connection]\n" TYPE "autoconnect=false\n"},
+    {"user section without keys", &trying, "[connection]\n" TYPE "\n[user]\n# none\n",
+     "[connection]\n" TYPE "autoconnect=false\n\n[user]\nnm-trial.state=trying\n# none\n"},
+    {"user section, no end", &trying, "[connection]\n" TYPE "\n[user]",
+     "[connection]\n" TYPE "autoconnect=false\n\n[user]\nnm-trial.state=trying\n"},
+    {"other sections' keys", &trying,
+     "[x]\nautoconnect=true\nnm-trial.state=no\n[connection]\n" TYPE "[y]\nautoconnect=maybe\n",
+     "[x]\nautoconnect=true\nnm-trial.state=no\n[connection]\n" TYPE
+     "autoconnect=false\n[y]\nautoconnect=maybe\n" USER_TRYING},
+    {"values that look like sections", &off,
+     "[connection]\nid=[user]\n" UUID "type=ethernet\nzone=[ipv4]\n#[user]\n",
+     "[connection]\nid=[user]\n" UUID "type=ethernet\nzone=[ipv4]\nautoconnect=false\n#[user]\n"},
+    {"names that begin alike", &off, "[connection]\nautoconnect-retries=3\nautoconnect-slaves=1\n" TYPE,
+     "[connection]\nautoconnect-retries=3\nautoconnect-slaves=1\n" TYPE "autoconnect=false\n"},
+    {"demoted with a reason", &demoted,
+     "[connection]\n" TYPE "\n[user]\nnm-trial.state=trying\nmy.site=here\n",
+     "[connection]\n" TYPE
+     "autoconnect=false\n\n[user]\nnm-trial.state=demoted\nmy.site=here\nnm-trial.reason=timeout\n"},
+    {"the reason goes", &trying,
+     "[connection]\nautoconnect=false\n" TYPE
+     "\n[user]\nnm-trial.reason=a\nnm-trial.state=demoted\nnm-trial.reason=timeout\nmy.site=here\n",
+     "[connection]\nautoconnect=false\n" TYPE "\n[user]\nnm-trial.state=trying\nmy.site=here\n"},
+    {"priority", &promoted,
+     "[connection]\nautoconnect=false\nautoconnect-priority=-3\n" TYPE "\n[user]\nnm-trial.state=trying\n",
+     "[connection]\nautoconnect=true\nautoconnect-priority=8\n" TYPE "\n[user]\nnm-trial.state=promoted\n"},
+    {"priority that is high enough", &promoted,
+     "[connection]\nautoconnect-priority=9\n" TYPE "\n[user]\nnm-trial.state=promoted\n",
+     "[connection]\nautoconnect-priority=9\n" TYPE "\n[user]\nnm-trial.state=promoted\n"},
+    {"no state: no annotation", &off,
+     "[connection]\n" TYPE "\n[user]\nnm-trial.state=promoted\nnm-trial.reason=x\n",
+     "[connection]\n" TYPE "autoconnect=false\n\n[user]\nnm-trial.state=promoted\nnm-trial.reason=x\n"},
+};
+
+static void test_flags(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_test_message("%s", texts[i].name);
+        g_autofree char *after = with_flags(texts[i].before, texts[i].flags);
+        g_assert_cmpstr(after, ==, texts[i].after);
+        assert_flags(after, texts[i].flags);
+        g_autofree char *twice = with_flags(after, texts[i].flags); /* twice is once */
+        g_assert_cmpstr(twice, ==, after);
+    }
+}
+
+/* From any of the texts, through a trial and back: only the flags differ from what they were. */
+static void test_there_and_back(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_test_message("%s", texts[i].name);
+        g_autoptr(Profile) first = parse(texts[i].before);
+        g_autofree char *is_off = with_flags(texts[i].before, &trying),
+                        *is_on = with_flags(is_off, &promoted);
+        g_autofree char *off_again = with_flags(is_on, &trying), *on_again = with_flags(off_again, &promoted);
+        g_autoptr(Profile) last = parse(on_again);
+        assert_flags(is_off, &trying);
+        assert_flags(is_on, &promoted);
+        g_assert_cmpstr(on_again, ==, is_on);
+        g_assert_true(profile_same(first, last));
+        g_assert_true(last->autoconnect);
+        g_assert_cmpint(last->priority, ==, MAX(first->priority, 8));
+    }
+}
+
+/* set_key alone: every other byte stays, wherever the key is. */
+static void test_set_key(void)
+{
+    static const struct {
+        const char *text;
+        const char *value;
+        const char *expected;
+    } cases[] = {
+        {"", "1", "\n[g]\nk=1\n"},
+        {"[g]", "1", "[g]\nk=1\n"},
+        {"[g]\nk=0\nk=0\n", NULL, "[g]\n"},
+        {"[g]\nk=0\n[h]\nk=2\n[g]\nk=0", NULL, "[g]\n[h]\nk=2\n[g]\n"},
+        {"[h]\nk=0\n", NULL, "[h]\nk=0\n"},
+        {"[g]\n\nk2=5\n\n\n[h]\n", "1", "[g]\n\nk2=5\nk=1\n\n\n[h]\n"},
+        {"[g]\r\nk=0\r\n", "1", "[g]\r\nk=1\r\n"},
+        {"[gg]\nk=0\n[ g]\nk=0\n", "1", "[gg]\nk=0\n[ g]\nk=0\n\n[g]\nk=1\n"},
+        {"[g]\nk[de]=0\n", "1", "[g]\nk[de]=0\nk=1\n"},
+        {"[g]\nk\t=0\n", "1", "[g]\nk=1\n"},
+        {"k=0\n[g]\n", "1", "k=0\n[g]\nk=1\n"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        GString *text = g_string_new(cases[i].text);
+        g_test_message("%s", cases[i].text);
+        profile_set_key(text, "g", "k", cases[i].value);
+        g_assert_cmpstr(text->str, ==, cases[i].expected);
+        g_string_free(text, TRUE);
+    }
+}
+
+static void test_flags_state(void)
+{
+    static const struct {
+        const struct profile_flags flags;
+        enum flags_state expected;
+    } cases[] = {
+        {{FALSE, PROFILE_KEEP_PRIORITY, "trying", NULL}, FLAGS_TRYING},
+        {{FALSE, PROFILE_KEEP_PRIORITY, "demoted", "x"}, FLAGS_DEMOTED},
+        {{FALSE, PROFILE_KEEP_PRIORITY, "promoted", NULL}, FLAGS_OTHER},
+        {{TRUE, 5, "promoted", NULL}, FLAGS_PROMOTED},
+        {{TRUE, 6, "promoted", NULL}, FLAGS_PROMOTED},
+        {{TRUE, 4, "promoted", NULL}, FLAGS_OTHER},
+        {{TRUE, 5, "trying", NULL}, FLAGS_OTHER},
+        {{TRUE, 5, "demoted", NULL}, FLAGS_OTHER},
+        {{FALSE, PROFILE_KEEP_PRIORITY, NULL, NULL}, FLAGS_OTHER},
+        {{TRUE, 5, NULL, NULL}, FLAGS_OTHER},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = with_flags("[connection]\n" TYPE, &cases[i].flags);
+        g_autoptr(Profile) profile = parse(text);
+        g_assert_cmpint(profile_flags_state(profile, 5), ==, cases[i].expected);
+    }
+}
+
+/* Whether two profiles are the same to NM */
+
+#define WIFI(psk)                                                                                            \
+    "[connection]\nid=w\n" UUID "type=wifi\n[wifi]\nssid=net\n[wifi-security]\nkey-mgmt=wpa-psk\npsk=" psk   \
+    "\n"
+#define DOT1X(password)                                                                                      \
+    "[connection]\n" TYPE "[802-1x]\neap=peap;\nidentity=me\nphase2-auth=mschapv2\npassword=" password "\n"
+#define ADDRESS(address) "[connection]\n" TYPE "[ipv4]\nmethod=manual\naddress1=" address "\n"
+#define USER(keys) "[connection]\n" TYPE "[user]\n" keys
+
+static void assert_same(const char *a, const char *b, gboolean expected)
+{
+    g_autoptr(Profile) one = parse(a), other = parse(b);
+    g_test_message("%s\n<->\n%s", a, b);
+    g_assert_cmpint(profile_same(one, other), ==, expected);
+    g_assert_cmpint(profile_same(other, one), ==, expected);
+    g_assert_true(profile_same(one, one));
+}
+
+static void test_same(void)
+{
+    assert_same("[connection]\n" TYPE, "# c\n[connection]\ntype = ethernet\n" UUID "id=x\n\n\n", TRUE);
+    assert_same("[connection]\n" TYPE, "[connection]\n" TYPE "autoconnect=false\nautoconnect-priority=5\n",
+                TRUE);
+    assert_same("[connection]\n" TYPE, "[connection]\n" TYPE "timestamp=1700000000\n", TRUE);
+    assert_same("[connection]\n" TYPE, "[connection]\n" TYPE "x-unknown=1\n[x]\ny=z\n", TRUE);
+    assert_same("[connection]\n" TYPE, USER("nm-trial.state=trying\nnm-trial.reason=x\n"), TRUE);
+    assert_same("[connection]\n" TYPE, USER("nm-trial.replaces=y\n"), TRUE);
+    assert_same(USER("my.site=here\n"), USER("nm-trial.state=trying\nmy.site=here\n"), TRUE);
+    assert_same(WIFI("secret-one"), WIFI("secret-one") "\n# later\n", TRUE);
+}
+
+static void test_not_same(void)
+{
+    assert_same(WIFI("secret-one"), WIFI("secret-two"), FALSE);
+    assert_same(DOT1X("one"), DOT1X("two"), FALSE);
+    assert_same(ADDRESS("192.0.2.1/24"), ADDRESS("192.0.2.2/24"), FALSE);
+    assert_same(ADDRESS("192.0.2.1/24"), ADDRESS("192.0.2.1/25"), FALSE);
+    assert_same(USER("my.site=here\n"), USER("my.site=there\n"), FALSE);
+    assert_same("[connection]\n" TYPE, USER("my.site=here\n"), FALSE);
+    assert_same(USER("nm-trial.state=trying\n"), USER("nm-trial.state=trying\nmy.site=here\n"), FALSE);
+    assert_same("[connection]\n" TYPE, USER("nm-trialx.y=1\n"), FALSE);
+    assert_same("[connection]\n" TYPE, "[connection]\n" TYPE "interface-name=eth0\n", FALSE);
+    assert_same("[connection]\n" TYPE, "[connection]\n" TYPE "autoconnect-retries=1\n", FALSE);
+    assert_same("[connection]\n" TYPE, "[connection]\nid=y\n" UUID "type=ethernet\n", FALSE);
+}
+
+/* What is no profile */
+
+static void test_refused(void)
+{
+    static const struct {
+        const char *text;
+        gsize length; /* 0: all of it */
+        const char *word;
+    } cases[] = {
+        {"", 0, "uuid"},
+        {"[connection]\nid=x\ntype=ethernet\n", 0, "uuid"},
+        {"[connection]\n" UUID "type=ethernet\n", 0, "id"},
+        {"[connection]\nid=x\ntype=ethernet\n[other]\n" UUID, 0, "uuid"},
+        {"[connection]\nid=x\n" UUID, 0, ""}, /* no type */
+        {"[connection]\nid=x\nuuid=nonsense\ntype=ethernet\n", 0, ""},
+        {"[connection]\nid=x\nuuid=\ntype=ethernet\n", 0, ""},
+        {"[connection]\nid=x\n" UUID "type=warp\n", 0, ""},
+        {ADDRESS("192.0.2.1/24") "[connection]\ntype=wifi\n", 0, ""}, /* Wi-Fi without an SSID */
+        {"[connection]\n" TYPE "[ipv4]\nmethod=nonsense\n", 0, ""},
+        {"[connection]\nid=\xff\xfe\n" UUID "type=ethernet\n", 0, ""},
+        {"hello, world\n", 0, ""},
+        {"\x7f"
+         "ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03",
+         17, ""},
+        {"\0\0\0\0\0\0\0\0", 8, ""},
+        {"[connection\nid=x\n", 0, ""},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        gsize length = cases[i].length ? cases[i].length : strlen(cases[i].text);
+        char *data = g_malloc0(length + 1);
+        memcpy(data, cases[i].text, length);
+        g_test_message("%s", cases[i].text);
+        g_assert_null(profile_parse(PATH, data, length, &error));
+        g_assert_nonnull(error);
+        g_assert_true(g_str_has_prefix(error->message, PATH ": "));
+        g_assert_nonnull(strstr(error->message, cases[i].word));
+    }
+}
+
+/* A profile that holds more than a GKeyFile shows cannot be changed without losing it: refused, or all kept.
+ */
+static void test_embedded_nul(void)
+{
+    static const char text[] = "[connection]\n" TYPE "# a \0 in a comment\n[ipv4]\nmethod=auto\n";
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+    g_autoptr(Profile) profile = profile_parse(PATH, g_memdup2(text, sizeof text), sizeof text - 1, &error);
+    g_autofree char *result = NULL;
+    if (!profile)
+        return;
+    result = profile_with_flags(profile, &off, &length, &error);
+    if (!result)
+        return;
+    g_assert_cmpuint(length, ==, sizeof text - 1 + strlen("autoconnect=false\n"));
+    g_assert_nonnull(memmem(result, length, "# a \0 in a comment", 18));
+}
+
+/* The directory */
+
+static void test_read_directory(void)
+{
+    static const char *const ignored[] = {".hidden.nmconnection", "a.nmconnection~", "b.nmmeta",
+                                          "c.nmconnection.ABCDEF", ".nm-trial-new.a.nmconnection"};
+    g_autoptr(Scratch) dir = scratch_new();
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autofree char *good = sample_profile(1, TRUE, NULL, NULL), *other = sample_profile(2, TRUE, NULL, NULL);
+    g_autofree char *link = g_build_filename(dir, "link.nmconnection", NULL);
+    g_autofree char *directory = g_build_filename(dir, "dir.nmconnection", NULL);
+    g_autofree char *path = scratch_put(dir, "good.nmconnection", good),
+                    *old = scratch_put(dir, "old-name", good);
+    g_autofree char *broken = scratch_put(dir, "broken.nmconnection", "[connection]\nid=lost\n");
+    g_autofree char *writable = scratch_put(dir, "writable.nmconnection", other);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(ignored); i++)
+        g_free(scratch_put(dir, ignored[i], good));
+    g_assert_cmpint(g_chmod(writable, 0666), ==, 0);
+    g_assert_cmpint(symlink(path, link), ==, 0);
+    g_assert_cmpint(g_mkdir(directory, 0700), ==, 0);
+
+    g_autoptr(GPtrArray) profiles = profile_read_directory(dir, skipped);
+    g_assert_cmpuint(profiles->len, ==, 2);
+    for (guint i = 0; i < profiles->len; i++) {
+        const Profile *profile = profiles->pdata[i];
+        g_assert_true(strcmp(profile->path, path) == 0 || strcmp(profile->path, old) == 0);
+        g_assert_cmpstr(profile->id, ==, "profile 1");
+        g_assert_cmpstr(profile->interface, ==, SAMPLE_DEVICE);
+        g_assert_cmpstr(profile->type, ==, "802-3-ethernet");
+    }
+    g_assert_cmpuint(skipped->len, ==, 3);
+    for (guint i = 0; i < skipped->len; i++) {
+        const struct profile_skipped *entry = skipped->pdata[i];
+        g_assert_nonnull(strstr(entry->why, entry->path));
+        if (strcmp(entry->path, broken) == 0) {
+            g_assert_cmpstr(entry->id, ==, "lost");
+            g_assert_null(entry->uuid);
+        } else if (strcmp(entry->path, writable) == 0)
+            g_assert_cmpstr(entry->id, ==, "profile 2");
+        else
+            g_assert_cmpstr(entry->path, ==, link);
+    }
+    g_autoptr(GPtrArray) same = profile_read_directory(dir, NULL); /* nobody wants to know */
+    g_assert_cmpuint(same->len, ==, 2);
+    g_autoptr(GPtrArray) none = profile_read_directory("/nonexistent/nm-trial", skipped);
+    g_assert_cmpuint(none->len, ==, 0);
+    g_assert_cmpuint(skipped->len, ==, 3);
+}
+
+/* Neither reading it nor looking for its name may hang: this runs before NetworkManager's start. */
+static void test_read_directory_fifo(void)
+{
+    g_autoptr(Scratch) dir = scratch_new();
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autofree char *fifo = g_build_filename(dir, "fifo.nmconnection", NULL);
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    alarm(10); /* ends the test, red */
+    g_autoptr(GPtrArray) profiles = profile_read_directory(dir, skipped);
+    alarm(0);
+    g_assert_cmpuint(profiles->len, ==, 0);
+    g_assert_cmpuint(skipped->len, ==, 1);
+}
+
+static void test_annotation(void)
+{
+    g_autoptr(Profile) profile = parse(USER("nm-trial.replaces=y\nmy.site=here\n"));
+    g_autoptr(Profile) none = parse("[connection]\n" TYPE);
+    g_assert_cmpstr(profile_annotation(profile, ANNOTATION_REPLACES), ==, "y");
+    g_assert_null(profile_annotation(profile, ANNOTATION_STATE));
+    g_assert_null(profile_annotation(none, ANNOTATION_REPLACES));
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/profile/flags/texts", test_flags);
+    g_test_add_func("/profile/flags/there-and-back", test_there_and_back);
+    g_test_add_func("/profile/flags/state", test_flags_state);
+    g_test_add_func("/profile/flags/embedded-nul", test_embedded_nul);
+    g_test_add_func("/profile/set-key", test_set_key);
+    g_test_add_func("/profile/same", test_same);
+    g_test_add_func("/profile/not-same", test_not_same);
+    g_test_add_func("/profile/refused", test_refused);
+    g_test_add_func("/profile/annotation", test_annotation);
+    g_test_add_func("/profile/read-directory/skips", test_read_directory);
+    g_test_add_func("/profile/read-directory/fifo", test_read_directory_fifo);
+    return g_test_run();
+}
