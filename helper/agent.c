@@ -21,6 +21,7 @@
 #define BUSY_MS 50
 /* After a failure that is not the trial's, and while the bus is away. */
 #define RETRY_MS 2000
+#define ALIVE_TRIES 10
 
 struct agent {
     Engine engine;
@@ -34,6 +35,7 @@ struct agent {
     int inotify;
     guint queued;
     gboolean ready;
+    char *said; /* the last failure in the journal */
     int status;
 };
 
@@ -111,7 +113,10 @@ static void run_locked(struct agent *agent)
 
     judge_tell(agent->judge, &agent->engine.checks);
     if (!engine_run(&agent->engine, NULL, &result, &error)) {
-        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+        if (g_strcmp0(agent->said, error->message) != 0)
+            journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+        g_free(agent->said);
+        agent->said = g_strdup(error->message);
         retry_in(agent, RETRY_MS);
         return;
     }
@@ -186,8 +191,11 @@ static int only_agent(const char *run_dir)
 {
     g_autofree char *path = g_build_filename(run_dir, NM_TRIAL_AGENT, NULL);
     int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return fd;
+    for (int i = 0; fd >= 0 && i < ALIVE_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return fd;
+        g_usleep(BUSY_MS * 1000 / ALIVE_TRIES); /* whoever looks for an agent holds it for an instant */
+    }
     journal_say(JOURNAL_TROUBLE, NULL, -1, "%s: %s", path,
                 fd >= 0 ? "another agent is running already" : g_strerror(errno));
     if (fd >= 0)
@@ -199,10 +207,10 @@ static gboolean set_up(struct agent *agent)
 {
     guint64 watchdog_us = 0;
 
-    if (g_mkdir_with_parents(agent->run_dir, 0755) < 0 ||
-        g_mkdir_with_parents(agent->engine.state_dir, 0700) < 0)
-        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s or %s: %s", agent->run_dir, agent->engine.state_dir,
-                    g_strerror(errno));
+    g_autoptr(GError) error = NULL;
+    if (g_mkdir_with_parents(agent->run_dir, 0700) < 0 ||
+        !store_make_directory(agent->engine.state_dir, 0700, &error))
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
     agent->alive = only_agent(agent->run_dir);
     agent->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     agent->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -217,7 +225,6 @@ static gboolean set_up(struct agent *agent)
     g_unix_signal_add(SIGINT, on_signal, agent);
     if (sd_watchdog_enabled(0, &watchdog_us) > 0)
         g_timeout_add((guint)(watchdog_us / 2000), on_watchdog, NULL);
-    network_watch(agent->network, on_network, agent);
     return TRUE;
 }
 
@@ -240,7 +247,8 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     journal_use_stderr();
     agent.judge = judge_new(network, run_dir, queue, &agent);
     if (set_up(&agent)) {
-        run(&agent);
+        run(&agent); /* before it waits for the bus: the deadline may have passed */
+        network_watch(network, on_network, &agent);
         if (agent.alive >= 0) /* else it was idle at once */
             g_main_loop_run(loop);
     } else
@@ -248,5 +256,6 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     g_clear_handle_id(&agent.queued, g_source_remove);
     judge_free(agent.judge);
     engine_clear(&agent.engine);
+    g_free(agent.said);
     return agent.status;
 }

@@ -53,7 +53,11 @@ static gboolean run(VerbContext *context, const char *id, const struct engine_re
     if (lock < 0)
         return FALSE;
     g_autoptr(Record) still = open_trial(id, closed_counts, ret_status);
-    gboolean done = still && engine_run(&context->engine, request, ret, &error);
+    /* Somebody else's promotion may be on its way and yet not on the disk: a confirm answers for it itself.
+     */
+    gboolean sure = !still || request->request != REQUEST_CONFIRM || still->trial.state != TRIAL_PROMOTING ||
+                    engine_save(NM_TRIAL_STATE_DIR, still, &error);
+    gboolean done = still && sure && engine_run(&context->engine, request, ret, &error);
     verb_unlock(lock);
     if (error)
         verb_error("%s", error->message);
@@ -114,6 +118,8 @@ static int confirm(VerbContext *context, const char *id)
         return status;
     switch (reached(&result)) {
     case TRIAL_PROMOTING:
+        if (result.record && !result.durable)
+            break;
         printf("Trial %s is confirmed; the candidate stays.\n", record->id);
         return EXIT_DONE;
     case TRIAL_REVERTING:
@@ -124,7 +130,7 @@ static int confirm(VerbContext *context, const char *id)
         break;
     }
     if (result.trouble || result.network_away) {
-        verb_error("not confirmed: %s. The trial is still open; try again.",
+        verb_error("not confirmed yet: %s. The trial is still open; try again.",
                    result.trouble ? result.trouble : "NetworkManager does not answer");
         return EXIT_FAILED;
     }

@@ -4,7 +4,6 @@
 
 #include <glib.h>
 
-#define DURATION_MIN_MS G_GINT64_CONSTANT(1000)
 #define DURATION_MAX_MS (G_GINT64_CONSTANT(24) * 3600 * 1000)
 
 /* FALSE with a G_OPTION_ERROR that names the `option` and what is allowed: 1 s to 24 h. *ret_ms is in

@@ -29,11 +29,15 @@ static Profile *current(const struct record_profile *recorded, gboolean *ret_fro
                          error);
 }
 
+/* `as_recorded`: the profile must be what was on trial; an edit that came later is not what was tested. */
 static gboolean write_flags(const struct record_profile *recorded, const struct profile_flags *flags,
-                            gboolean *ret_from_record, GError **error)
+                            gboolean as_recorded, gboolean *ret_from_record, GError **error)
 {
     gsize length = 0;
-    g_autoptr(Profile) profile = current(recorded, ret_from_record, error);
+    g_autoptr(Profile) now = current(recorded, ret_from_record, error);
+    g_autoptr(Profile) then = profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1),
+                                            recorded->length, NULL);
+    const Profile *profile = now && then && as_recorded && !profile_same(now, then) ? then : now;
     if (!profile)
         return FALSE;
     g_autofree char *text = profile_with_flags(profile, flags, &length, error);
@@ -52,7 +56,7 @@ static gboolean candidate_flags(const Record *record, int i, enum trial_action a
                           : "demoted",
         .reason = on || trying ? NULL : trial_reason_name(record->trial.reason),
     };
-    return write_flags(&record->pair[i].candidate, &flags, &restored, error);
+    return write_flags(&record->pair[i].candidate, &flags, on, &restored, error);
 }
 
 static gboolean replaced_flags(const Record *record, int i, gboolean on, GError **error)
@@ -62,7 +66,7 @@ static gboolean replaced_flags(const Record *record, int i, gboolean on, GError 
     gboolean from_record = FALSE;
     g_autofree char *clean = journal_clean(replaced->id);
 
-    if (!write_flags(replaced, &flags, &from_record, error))
+    if (!write_flags(replaced, &flags, FALSE, &from_record, error))
         return FALSE;
     if (on)
         journal_say(JOURNAL_RESTORED, record, i, "%s of the replaced profile \"%s\"",
@@ -99,20 +103,13 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
     return TRUE;
 }
 
-static void note_try(Engine *engine)
-{
-    engine->last_try_ms = os.boottime_ms();
-    if (engine->first_try_ms == 0)
-        engine->first_try_ms = engine->last_try_ms;
-}
-
 /* An activation that NM refused is a fact about the candidate; one that it did not answer is tried again. */
 static gboolean activation(Engine *engine, Record *record, int i, gboolean candidate, struct facts *facts,
                            GError **error)
 {
     GError *failure = NULL;
 
-    note_try(engine);
+    engine->last_try_ms = os.boottime_ms();
     g_clear_pointer(&engine->failed[i], g_free);
     if (activate(engine, record, i, candidate, &failure)) {
         facts->record_behind = TRUE;
@@ -133,10 +130,11 @@ static gboolean deactivate(Engine *engine, const Record *record, int i, GError *
 {
     g_auto(NetworkDevice) device = {0};
 
-    note_try(engine);
+    engine->last_try_ms = os.boottime_ms();
     if (!network_get_device(engine->network, record->pair[i].device, &device, error))
         return FALSE;
-    return !device.active || network_deactivate(engine->network, device.active, error);
+    return g_strcmp0(device.active_uuid, record->pair[i].candidate.uuid) != 0 ||
+           network_deactivate(engine->network, device.active, error);
 }
 
 static gboolean move_checkpoint(Engine *engine, const Record *record, const struct facts *facts,

@@ -15,7 +15,7 @@ char *engine_boot_id(void)
 {
     sd_id128_t id;
     char text[SD_ID128_STRING_MAX];
-    return sd_id128_get_boot(&id) < 0 ? g_strdup("unknown") : g_strdup(sd_id128_to_string(id, text));
+    return sd_id128_get_boot(&id) < 0 ? NULL : g_strdup(sd_id128_to_string(id, text));
 }
 
 void engine_result_clear(EngineResult *result)
@@ -33,9 +33,10 @@ static void forget(Engine *engine)
     g_clear_pointer(&engine->after_revert, g_free);
     g_clear_pointer(&engine->said, g_free);
     engine->judged = FALSE;
-    engine->first_try_ms = engine->last_try_ms = 0;
+    engine->answered_ms = engine->last_try_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
         g_clear_pointer(&engine->failed[i], g_free);
+        g_clear_pointer(&engine->ended[i], g_free);
         engine->load_tried[i] = FALSE;
         engine->other_since_ms[i] = 0;
     }
@@ -125,8 +126,8 @@ static char *detail_of(Engine *engine, const Record *record, enum trial_reason r
 {
     if (reason == REASON_ACTIVATION_FAILED)
         for (int i = 0; i < record->trial.n_pairs; i++)
-            if (engine->failed[i])
-                return journal_clean(engine->failed[i]);
+            if (engine->failed[i] || engine->ended[i])
+                return journal_clean(engine->failed[i] ? engine->failed[i] : engine->ended[i]);
     return NULL;
 }
 
@@ -151,13 +152,15 @@ static void say_change(const Record *record, const struct trial *before)
                     record->detail ? ": " : "", record->detail ? record->detail : "");
 }
 
-static void say_end(const Engine *engine, const Record *record)
+static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
+    gboolean up = facts->network == NETWORK_BEFORE || facts->pair[0].activation == ACTIVATION_ACTIVE;
     const struct record_pair *pair = &record->pair[0];
     const char *reason = trial_reason_name(record->trial.reason);
     g_autofree char *candidate = journal_clean(pair->candidate.id);
     g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
-    g_autofree char *where = back ? g_strdup_printf("\"%s\" is the profile of %s again", back, pair->device)
+    g_autofree char *where = back ? g_strdup_printf("\"%s\" is the profile of %s again%s", back, pair->device,
+                                                    up ? "" : ", but could not be brought up yet")
                                   : g_strdup_printf("%s is without a network again", pair->device);
 
     if (record->trial.state == TRIAL_PROMOTING)
@@ -169,6 +172,17 @@ static void say_end(const Engine *engine, const Record *record)
             !engine->judged || !engine->after_revert ? ""
             : engine->outage ? ". The checks fail on the old network too: an outage, not only the candidate"
                              : "");
+}
+
+/* Whether the record on the disk is this one. After a failed write it may be: then it must hold, and be
+ * written again. */
+static gboolean on_disk(const Engine *engine, const Record *record)
+{
+    gsize length = 0;
+    g_autoptr(Record) found = engine_load(engine->state_dir, NULL);
+    g_autofree char *there = found ? record_format(found, &length) : NULL;
+    g_autofree char *wanted = record_format(record, &length);
+    return g_strcmp0(there, wanted) == 0;
 }
 
 /* Makes `next` durable and takes it over. Only a way back is taken over without that: see `held`. */
@@ -185,11 +199,15 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
         for (int i = 0; i < next->n_pairs && next->state == TRIAL_REVERTING; i++)
             g_clear_pointer(&record->pair[i].active_path, g_free);
     }
-    g_free(record->boot_id); /* whoever changes the record counts in this boot's time */
-    record->boot_id = g_strdup(engine->boot_id);
-
+    if (g_strcmp0(record->boot_id, engine->boot_id) !=
+        0) { /* an earlier boot's NM is gone, whatever its name was */
+        g_free(record->boot_id);
+        record->boot_id = g_strdup(engine->boot_id ? engine->boot_id : "");
+        g_clear_pointer(&record->nm_name, g_free);
+        g_clear_pointer(&record->checkpoint_nm, g_free);
+    }
     gboolean saved = engine_save(engine->state_dir, record, error);
-    if (!saved && (!verdict || next->state != TRIAL_REVERTING)) {
+    if (!saved && (!verdict || next->state != TRIAL_REVERTING) && !on_disk(engine, record)) {
         record->trial = before;
         return FALSE;
     }
@@ -203,14 +221,15 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     return saved;
 }
 
-static gboolean close_trial(Engine *engine, const Record *record, EngineResult *ret, GError **error)
+static gboolean close_trial(Engine *engine, const Record *record, const struct facts *facts,
+                            EngineResult *ret, GError **error)
 {
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
 
     if (!history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
         !store_remove(path, error))
         return FALSE;
-    say_end(engine, record);
+    say_end(engine, record, facts);
     ret->closed = g_strdup(record->id);
     ret->verdict = record->trial.state;
     return TRUE;
@@ -228,7 +247,7 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
     facts->passing_since_ms = engine->checks.passing_since_ms;
     facts->passing_until_ms = engine->checks.passing_until_ms;
     facts->judged_after_revert = engine->judged;
-    facts->first_try_ms = engine->first_try_ms;
+    facts->answered_ms = engine->answered_ms;
     facts->last_try_ms = engine->last_try_ms;
     if (!facts_from_files(record, facts, &error)) { /* what cannot be read is left alone, too */
         trouble(engine, record, ret, error);
@@ -257,7 +276,7 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
             trouble(engine, record, ret, error);
         return TRUE;
     case ACTION_CLOSE:
-        if (close_trial(engine, record, ret, &error))
+        if (close_trial(engine, record, facts, ret, &error))
             return FALSE;
         trouble(engine, record, ret, error);
         return TRUE;
@@ -297,7 +316,7 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
         return TRUE;
 
     struct facts facts = {
-        .same_boot = g_strcmp0(record->boot_id, engine->boot_id) == 0,
+        .same_boot = engine->boot_id && strcmp(record->boot_id, engine->boot_id) == 0,
         .record_behind = behind,
         .request = request ? request->request : REQUEST_NONE,
         .request_deadline_ms = request ? request->deadline_ms : 0,

@@ -38,10 +38,11 @@ typedef struct {
     char *id;              /* whose memory this is */
     char *said;            /* the last trouble in the journal: the same one is not said again and again */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
-    gint64 first_try_ms;   /* activation attempts since the verdict (or the start), 0: none */
-    gint64 last_try_ms;
+    gint64 answered_ms;    /* NM's first answer after the verdict, 0: none yet */
+    gint64 last_try_ms;    /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
+    char *ended[TRIAL_PAIRS_MAX];  /* an activation ended, and why */
     char *failed[TRIAL_PAIRS_MAX]; /* NM refused to activate, in its words */
 } Engine;
 
@@ -79,7 +80,8 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
 Record *engine_load(const char *state_dir, GError **error);
 gboolean engine_save(const char *state_dir, const Record *record, GError **error);
 
-/* The machine's boot id (caller frees), from the kernel by libsystemd. */
+/* The machine's boot id (caller frees), from the kernel by libsystemd; NULL: unknown, and then every trial
+ * counts as one of an earlier boot. */
 char *engine_boot_id(void);
 
 /* Parts of the engine in files of their own. */

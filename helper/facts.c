@@ -5,19 +5,24 @@
 #include "os.h"
 #include "store.h"
 
-/* The profile as its file has it now. NULL without `error`: gone, or (`ret_gone` FALSE) in a form that NM
- * would not load. NULL with `error`: the disk does not tell, which is neither. */
-static Profile *read_profile(const char *path, gboolean *ret_gone, GError **error)
+enum found { FOUND_PROFILE, FOUND_NOTHING, FOUND_BROKEN, FOUND_FOREIGN };
+
+/* The profile as its file has it now, and what was found: nothing; a file that neither NM nor we understand;
+ * one that we do not touch, though NM may load it (a link) or may have loaded it before. NULL with `error`:
+ * the disk does not tell, which is none of them. */
+static Profile *read_profile(const char *path, enum found *ret_found, GError **error)
 {
     GError *failure = NULL;
     char *data = NULL;
     gsize length = 0;
 
-    *ret_gone = FALSE;
-    if (store_read_trusted(path, &data, &length, &failure))
-        return profile_parse(path, data, length, NULL);
-    *ret_gone = g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT);
-    if (*ret_gone || store_unusable(failure))
+    if (store_read_trusted(path, &data, &length, &failure)) {
+        Profile *profile = profile_parse(path, data, length, NULL);
+        *ret_found = profile ? FOUND_PROFILE : FOUND_BROKEN;
+        return profile;
+    }
+    *ret_found = store_unusable(failure) ? FOUND_FOREIGN : FOUND_NOTHING;
+    if (*ret_found == FOUND_FOREIGN || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         g_error_free(failure);
     else
         g_propagate_error(error, failure);
@@ -32,22 +37,23 @@ static Profile *recorded(const struct record_profile *profile)
 static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
 {
     const struct record_pair *pair = &record->pair[i];
-    gboolean gone = FALSE;
+    enum found found = FOUND_NOTHING;
     GError *failure = NULL;
-    g_autoptr(Profile) now = read_profile(pair->candidate.path, &gone, &failure);
+    g_autoptr(Profile) now = read_profile(pair->candidate.path, &found, &failure);
     g_autoptr(Profile) then = recorded(&pair->candidate);
 
-    /* A file that NM would not load is an edit while trying; after the verdict it is as good as none. */
-    if (failure)
-        facts->candidate = FILE_SAME;
-    else if (!now)
-        facts->candidate = gone || record->trial.state != TRIAL_TRYING ? FILE_GONE : FILE_CHANGED;
-    else
-        facts->candidate = then && profile_same(now, then) ? FILE_SAME : FILE_CHANGED;
     facts->candidate_flags = now ? profile_flags_state(now, pair->priority) : FLAGS_OTHER;
-    if (failure)
+    if (failure) {
+        facts->candidate = FILE_SAME;
         g_propagate_error(error, failure);
-    return !failure;
+        return FALSE;
+    }
+    /* What nobody can load is an edit while trying; after the verdict it is as good as none. */
+    if (found == FOUND_NOTHING || (found == FOUND_BROKEN && record->trial.state != TRIAL_TRYING))
+        facts->candidate = FILE_GONE;
+    else
+        facts->candidate = now && then && profile_same(now, then) ? FILE_SAME : FILE_CHANGED;
+    return TRUE;
 }
 
 gboolean facts_from_files(const Record *record, struct facts *facts, GError **error)
@@ -55,12 +61,12 @@ gboolean facts_from_files(const Record *record, struct facts *facts, GError **er
     for (int i = 0; i < record->trial.n_pairs; i++) {
         struct pair_facts *f = &facts->pair[i];
         GError *failure = NULL;
-        gboolean gone = FALSE;
+        enum found found = FOUND_NOTHING;
         if (!candidate_facts(record, i, f, error))
             return FALSE;
         if (!record->trial.pair[i].has_replaced)
             continue;
-        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &gone, &failure);
+        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &found, &failure);
         if (failure) {
             g_propagate_error(error, failure);
             return FALSE;
@@ -98,13 +104,21 @@ static enum holder holder_of(const Record *record, int i, const NetworkDevice *d
                                                                               : HOLDER_OTHER;
 }
 
+static const char *reason_name(guint32 reason)
+{
+    GEnumClass *names = g_type_class_ref(NM_TYPE_DEVICE_STATE_REASON); /* stays for the process's life */
+    const GEnumValue *value = g_enum_get_value(names, (int)reason);
+    return value ? value->value_nick : "unknown";
+}
+
 /* The recorded activation, judged by its own object: the device's property lags behind. FALSE: NM is away. */
 static gboolean activation(Engine *engine, const Record *record, int i, const NetworkDevice *device,
                            struct pair_facts *facts)
 {
     const struct record_pair *pair = &record->pair[i];
     gboolean promoting = record->trial.state == TRIAL_PROMOTING;
-    gboolean same_nm = g_strcmp0(record->nm_name, network_nm_name(engine->network)) == 0;
+    gboolean same_nm = g_strcmp0(record->boot_id, engine->boot_id) == 0 &&
+                       g_strcmp0(record->nm_name, network_nm_name(engine->network)) == 0;
     enum holder target = record->trial.state == TRIAL_REVERTING ? HOLDER_REPLACED : HOLDER_CANDIDATE;
     enum activation_state on_device =
         facts->holder == target ? from_nm(device->active_state) : ACTIVATION_NONE;
@@ -119,6 +133,8 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
             return FALSE;
         else
             facts->activation = ACTIVATION_ENDED;
+        if (facts->activation == ACTIVATION_ENDED && !engine->ended[i])
+            engine->ended[i] = g_strdup_printf("NetworkManager's reason: %s", reason_name(device->reason));
     }
     /* Somebody, or NM itself, activated the same profile in full: as good as ours. A device that a restarted
      * NM took over is not (it merges addresses), except after a promotion, where there is nothing else to
@@ -138,6 +154,10 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
     g_autoptr(GError) error = NULL;
     const struct record_profile *candidate = &record->pair[i].candidate;
 
+    if (!device->object) { /* it goes by another name, or is just going */
+        facts->activation = ACTIVATION_PENDING;
+        return TRUE;
+    }
     if (!network_get_profile(engine->network, candidate->uuid, &profile, &error)) {
         facts->activation = ACTIVATION_MODIFIED; /* NM does not know it any more */
         return !later(error);
@@ -157,10 +177,11 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
 static gboolean in_step(Engine *engine, const struct record_profile *recorded_profile, GError **error)
 {
     g_auto(NetworkProfile) known = {0};
-    gboolean gone = FALSE, autoconnect = TRUE;
+    gboolean autoconnect = TRUE;
+    enum found found = FOUND_NOTHING;
     gint32 priority = 0;
     const char *state = NULL;
-    g_autoptr(Profile) file = read_profile(recorded_profile->path, &gone, NULL);
+    g_autoptr(Profile) file = read_profile(recorded_profile->path, &found, NULL);
 
     if (!network_get_profile(engine->network, recorded_profile->uuid, &known, error))
         return !file && !later(*error);
@@ -202,6 +223,8 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     facts->holder = holder_of(record, i, &device);
     if (!activation(engine, record, i, &device, facts))
         return FALSE;
+    if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
+        engine->answered_ms = os.boottime_ms();
     if (record->trial.state != TRIAL_TRYING)
         return staleness(engine, record, i, facts);
 

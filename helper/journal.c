@@ -9,6 +9,8 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#define MESSAGE_MAX 2000
+#define FLUSH_MS 1000
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 static const struct {
@@ -32,7 +34,7 @@ static gboolean to_stderr;
 
 void journal_use_stderr(void)
 {
-    to_stderr = access(JOURNAL_SOCKET, W_OK) != 0;
+    to_stderr = access(JOURNAL_SOCKET, W_OK) != 0 || isatty(STDERR_FILENO) == 1;
 }
 
 char *journal_clean_to(const char *text, int most)
@@ -79,12 +81,45 @@ static void add_record(GPtrArray *fields, const Record *record, int pair)
     }
 }
 
+/* sd_journal_sendv() blocks while journald hangs or its disk does, and nobody may wait for a log with the
+ * lock held or a deadline near. So a thread of its own waits. */
+static GAsyncQueue *entries;
+static GThread *sender;
+
+static gpointer send_all(gpointer data)
+{
+    (void)data;
+    for (;;) {
+        g_autoptr(GPtrArray) fields = g_async_queue_pop(entries);
+        if (fields->len == 0) /* the end */
+            return NULL;
+        g_autofree struct iovec *vector = g_new0(struct iovec, fields->len);
+        for (guint i = 0; i < fields->len; i++)
+            vector[i] = (struct iovec){fields->pdata[i], strlen(fields->pdata[i])};
+        (void)sd_journal_sendv(vector, (int)fields->len); /* a log that is away stops nothing */
+    }
+}
+
 static void send(GPtrArray *fields)
 {
-    g_autofree struct iovec *vector = g_new0(struct iovec, fields->len);
-    for (guint i = 0; i < fields->len; i++)
-        vector[i] = (struct iovec){fields->pdata[i], strlen(fields->pdata[i])};
-    (void)sd_journal_sendv(vector, (int)fields->len); /* a log that is away stops nothing */
+    if (!sender) {
+        entries = g_async_queue_new();
+        sender = g_thread_new("journal", send_all, NULL);
+    }
+    g_async_queue_push(entries, g_ptr_array_ref(fields));
+}
+
+void journal_flush(void)
+{
+    if (!sender)
+        return;
+    for (int waited_ms = 0; waited_ms < FLUSH_MS && g_async_queue_length(entries) > -1; waited_ms++)
+        g_usleep(1000); /* -1: all is sent, and the thread waits for more */
+    if (g_async_queue_length(entries) > -1)
+        return; /* it hangs; the process ends without it */
+    g_async_queue_push(entries, g_ptr_array_new());
+    g_thread_join(g_steal_pointer(&sender));
+    g_clear_pointer(&entries, g_async_queue_unref);
 }
 
 void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
@@ -95,7 +130,8 @@ void journal_say(enum journal_event event, const Record *record, int pair, const
     va_start(arguments, format);
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    g_autofree char *text = record ? g_strdup_printf("trial %s: %s", record->id, message) : g_strdup(message);
+    g_autofree char *clean = journal_clean_to(message, MESSAGE_MAX);
+    g_autofree char *text = record ? g_strdup_printf("trial %s: %s", record->id, clean) : g_strdup(clean);
     g_autofree char *priority = g_strdup_printf("%d", events[event].priority);
 
     if (to_stderr)

@@ -22,8 +22,12 @@ enum journal_event {
     JOURNAL_TROUBLE,
 };
 
-/* Lines that no journald takes go to stderr from now on: for the services, not for the command line. */
+/* On a terminal, and where there is no journald, the lines go to stderr too from now on: for the services,
+ * not for the command line. */
 void journal_use_stderr(void);
+
+/* Waits until all is sent, for a second at most. For the end of the process. */
+void journal_flush(void);
 
 /* Says one line. `record` may be NULL; `pair` is the pair that it is about, -1: the whole trial. */
 void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)

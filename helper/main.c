@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* nm-trial: the table of verbs, and nothing else. */
+#include "journal.h"
 #include "names.h"
 #include "verbs.h"
 
@@ -58,8 +59,11 @@ int main(int argc, char **argv)
         return EXIT_DONE;
     }
     for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
+        if (strcmp(argv[1], verbs[i].name) == 0) {
+            int status = verbs[i].run(argc - 1, argv + 1);
+            journal_flush();
+            return status;
+        }
     verb_error("there is no verb \"%.40s\". See: nm-trial --help", argv[1]);
     return EXIT_USAGE;
 }

@@ -21,6 +21,61 @@ Network *network_new(void)
     return g_new0(Network, 1);
 }
 
+static int time_limit(const Network *network)
+{
+    gint64 limit = NETWORK_CALL_MS;
+    if (network->until_ms)
+        limit = MIN(limit, network->until_ms - os.boottime_ms());
+    return (int)MAX(limit, 1);
+}
+
+/* Connecting has no time limit of its own: a bus daemon that hangs accepts and never answers. */
+
+struct connecting {
+    GCancellable *cancellable;
+    GDBusConnection *bus;
+    gboolean done;
+};
+
+static gboolean on_limit(gpointer data)
+{
+    struct connecting *connecting = data;
+    g_cancellable_cancel(connecting->cancellable);
+    return G_SOURCE_REMOVE;
+}
+
+static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
+{
+    struct connecting *connecting = data;
+    (void)source;
+    connecting->bus = g_dbus_connection_new_for_address_finish(result, NULL);
+    connecting->done = TRUE;
+}
+
+static GDBusConnection *connect_bus(guint limit_ms)
+{
+    g_autofree char *address = g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
+    g_autoptr(GMainContext) context = g_main_context_new();
+    g_autoptr(GSource) limit = g_timeout_source_new(limit_ms);
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    struct connecting connecting = {.cancellable = cancellable};
+
+    if (!address)
+        return NULL;
+    g_main_context_push_thread_default(context);
+    g_source_set_callback(limit, on_limit, &connecting, NULL);
+    g_source_attach(limit, context);
+    g_dbus_connection_new_for_address(address,
+                                      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
+                                          G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
+                                      NULL, cancellable, on_connected, &connecting);
+    while (!connecting.done)
+        g_main_context_iteration(context, TRUE);
+    g_source_destroy(limit);
+    g_main_context_pop_thread_default(context);
+    return connecting.bus;
+}
+
 static void subscribe(Network *network);
 
 GDBusConnection *network_bus(Network *network)
@@ -28,11 +83,9 @@ GDBusConnection *network_bus(Network *network)
     if (network->bus && !g_dbus_connection_is_closed(network->bus))
         return network->bus;
     g_clear_object(&network->bus);
-    network->bus = g_bus_get_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
-    if (network->bus) {
-        g_dbus_connection_set_exit_on_close(network->bus, FALSE);
+    network->bus = connect_bus((guint)time_limit(network));
+    if (network->bus)
         subscribe(network);
-    }
     return network->bus;
 }
 
@@ -78,14 +131,6 @@ static enum network_error kind_of(const GError *error)
     return g_strv_contains(gone, name) ? NETWORK_ERROR_GONE : NETWORK_ERROR_REFUSED;
 }
 
-static int time_limit(const Network *network)
-{
-    gint64 limit = NETWORK_CALL_MS;
-    if (network->until_ms)
-        limit = MIN(limit, network->until_ms - os.boottime_ms());
-    return (int)MAX(limit, 1);
-}
-
 static GVariant *call_to(Network *network, const char *name, const char *path, const char *interface,
                          const char *method, GVariant *arguments, const char *reply, GError **error)
 {
@@ -101,7 +146,9 @@ static GVariant *call_to(Network *network, const char *name, const char *path, c
         G_DBUS_CALL_FLAGS_NO_AUTO_START, time_limit(network), NULL, &raw);
     if (result)
         return result;
-    enum network_error kind = kind_of(raw);
+    enum network_error kind = raw ? kind_of(raw) : NETWORK_ERROR_LATER;
+    if (!raw) /* GDBus refused the arguments: a defect of ours must not become a crash loop */
+        raw = g_error_new(NETWORK_ERROR, (int)kind, "the call could not be made");
     g_dbus_error_strip_remote_error(raw);
     g_set_error(error, NETWORK_ERROR, (int)kind, "NetworkManager, %s: %s", method, raw->message);
     g_error_free(raw);
@@ -287,16 +334,37 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_uuid, g_free);
 }
 
+/* A modem's device is known by its control port once its network interface is up. */
+static char *device_by_interface(Network *network, const char *interface)
+{
+    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "Devices", NULL);
+    g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
+
+    for (char **path = paths; path && *path; path++) {
+        g_autoptr(GVariant) name = property(network, *path, NM_IFACE_DEVICE, "Interface", NULL);
+        if (name && g_variant_is_of_type(name, G_VARIANT_TYPE_STRING) &&
+            strcmp(g_variant_get_string(name, NULL), interface) == 0)
+            return g_strdup(*path);
+    }
+    return NULL;
+}
+
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
 {
     g_auto(NetworkDevice) device = {0};
     g_autofree char *active = NULL;
     guint32 state = 0;
-    g_autoptr(GVariant) found =
-        call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface", g_variant_new("(s)", interface), "(o)", error);
-    if (!found)
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GVariant) found = call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
+                                     g_variant_new("(s)", interface), "(o)", &failure);
+    if (found)
+        g_variant_get(found, "(o)", &device.object);
+    else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
+        device.object = device_by_interface(network, interface);
+    if (!device.object) {
+        g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
-    g_variant_get(found, "(o)", &device.object);
+    }
     g_autoptr(GVariant) all = properties(network, device.object, NM_IFACE_DEVICE, error);
     if (!all)
         return FALSE;
@@ -347,6 +415,21 @@ GVariant *network_applied(Network *network, const char *device_object, GError **
     g_autoptr(GVariant) reply = call(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
                                      g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
+}
+
+gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error)
+{
+    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "ActiveConnections", error);
+    g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
+
+    for (char **path = paths; path && *path; path++) {
+        g_autoptr(GVariant) active = property(network, *path, NM_IFACE_ACTIVE, "Uuid", NULL);
+        if (active && g_variant_is_of_type(active, G_VARIANT_TYPE_STRING) &&
+            strcmp(g_variant_get_string(active, NULL), uuid) == 0 &&
+            !network_deactivate(network, *path, error))
+            return FALSE;
+    }
+    return paths != NULL;
 }
 
 /* Checkpoints */

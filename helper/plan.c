@@ -162,6 +162,13 @@ static char *device_of(const Profile *profile)
     return address ? by_address(address) : NULL;
 }
 
+gboolean plan_fits(const Profile *profile, const char *interface)
+{
+    const char *address = hardware_address(profile);
+    return (!profile->interface || strcmp(profile->interface, interface) == 0) &&
+           (!address || has_address(interface, address));
+}
+
 static gboolean bound(const Profile *profile, char **ret_device, GError **error)
 {
     *ret_device = device_of(profile);
@@ -363,15 +370,52 @@ static gboolean roots_alone(const char *directory, GError **error)
         directory, directory, directory);
 }
 
+static gboolean lost_at_reboot(const char *directory)
+{
+    struct statfs fs;
+    return statfs(directory, &fs) < 0 || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+}
+
+/* Where an overlay keeps what is written below `directory`: the upperdir of its mount. Caller frees; NULL:
+ * unknown. */
+static char *overlay_upper(const char *directory)
+{
+    g_autofree char *text = NULL;
+    size_t longest = 0;
+    char *upper = NULL;
+
+    if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
+        return NULL;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line;
+         line++) { /* proc(5): the fifth field is the mount point, options come last */
+        g_auto(GStrv) fields = g_strsplit(*line, " ", -1);
+        const char *option = strstr(*line, "upperdir=");
+        if (g_strv_length(fields) < 5 || strlen(fields[4]) < longest ||
+            !g_str_has_prefix(directory, fields[4]))
+            continue;
+        longest = strlen(fields[4]);
+        g_free(upper);
+        upper = option ? g_strndup(option + strlen("upperdir="), strcspn(option + strlen("upperdir="), ",\n"))
+                       : NULL;
+    }
+    return upper;
+}
+
 /* A record that a reboot loses protects from nothing. */
 static gboolean survives_reboot(const char *directory, GError **error)
 {
     struct statfs fs;
-    if (statfs(directory, &fs) == 0 && fs.f_type != TMPFS_MAGIC && fs.f_type != RAMFS_MAGIC)
+    g_autofree char *upper = NULL;
+    gboolean overlay = statfs(directory, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+
+    if (overlay)
+        upper = overlay_upper(directory);
+    if (!lost_at_reboot(directory) && (!overlay || (upper && !lost_at_reboot(upper))))
         return TRUE;
     return plan_refuse(
-        error, "%s is not on storage that survives a reboot; a trial there would protect from nothing.",
-        directory);
+        error, "%s is not on storage that survives a reboot%s; a trial there would protect from nothing.",
+        directory, overlay ? " (an overlay on memory, or on a place that cannot be seen)" : "");
 }
 
 Plan *plan_new(const struct plan_request *request, Network *network, GError **error)
@@ -387,7 +431,7 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->candidate = find(plan->profiles, skipped, request->candidate, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
         !find_device(plan, network, error) || !find_replaced(plan, request, skipped, network, error) ||
-        !plan_suitable(plan, request, error) || !no_foreign_checkpoint(plan, network, error) ||
+        !plan_suitable(plan, error) || !no_foreign_checkpoint(plan, network, error) ||
         !choose_checks(plan, request, network, error) ||
         !known_to_nm(plan->candidate, network, !request->dry_run, error) ||
         (plan->replaced && !plan->auto_default &&

@@ -16,8 +16,6 @@ struct plan_request {
     const char *candidate; /* UUID or id */
     const char *replace;   /* UUID or id, "none", NULL: the profile now active on the candidate's device */
     char **checks;         /* NULL-terminated; empty: the default */
-    gboolean manual;       /* confirm=manual */
-    gboolean fallback;
     const char *profile_dir;
     const char *state_dir;
     gboolean dry_run; /* not even a file that NM does not know is loaded */
@@ -42,7 +40,10 @@ void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
 /* suitable.c: the refusals that concern the profiles themselves, as a table; FALSE with a PLAN_ERROR. */
-gboolean plan_suitable(Plan *plan, const struct plan_request *request, GError **error);
+gboolean plan_suitable(Plan *plan, GError **error);
+
+/* Whether the profile could be activated on that interface, as far as name and hardware address tell. */
+gboolean plan_fits(const Profile *profile, const char *interface);
 
 /* auto-default.c: if `name` is NM's automatic profile and active on the device, takes it as the replaced one,
  * as it would be stored. FALSE with a PLAN_ERROR: it is, and cannot be. */

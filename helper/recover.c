@@ -5,6 +5,8 @@
 #include "names.h"
 #include "store.h"
 
+#define REASON_RECORD_LOST "record-lost"
+
 static gboolean write_flags(const Profile *profile, const struct profile_flags *flags, GError **error)
 {
     gsize length = 0;
@@ -23,15 +25,39 @@ static Profile *find(GPtrArray *profiles, const char *name)
     return NULL;
 }
 
-/* The replaced profile first: at no instant is the device without an autoconnect profile. */
-static gboolean demote(GPtrArray *profiles, const Profile *candidate, GError **error)
+/* A profile with permissions is a user's own, who may write into it what he likes: it says nothing. */
+static gboolean believed(const Profile *profile)
 {
-    const struct profile_flags demoted = {FALSE, PROFILE_KEEP_PRIORITY, "demoted", "record-lost"};
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    return nm_setting_connection_get_num_permissions(s) == 0;
+}
+
+static gboolean all_readable(GPtrArray *skipped, GError **error)
+{
+    for (guint i = 0; i < skipped->len; i++) {
+        const struct profile_skipped *entry = skipped->pdata[i];
+        if (entry->unreadable) { /* it may be the one on trial */
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* The replaced profile first: at no instant is the device without an autoconnect profile. */
+static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *candidate, GError **error)
+{
+    const struct profile_flags demoted = {FALSE, PROFILE_KEEP_PRIORITY, "demoted", REASON_RECORD_LOST};
     const struct profile_flags on = {TRUE, PROFILE_KEEP_PRIORITY, NULL, NULL};
-    Profile *replaced = find(profiles, profile_annotation(candidate, ANNOTATION_REPLACES));
+    const char *named = profile_annotation(candidate, ANNOTATION_REPLACES);
+    Profile *replaced = find(profiles, named);
     g_autofree char *clean = journal_clean(candidate->id);
 
-    if (replaced && !replaced->autoconnect && !write_flags(replaced, &on, error))
+    if (g_strcmp0(profile_annotation(candidate, ANNOTATION_STATE), "demoted") == 0)
+        return TRUE; /* by an earlier try */
+    if (named && !replaced && !all_readable(skipped, error))
+        return FALSE; /* it may be there, and off */
+    if (replaced && believed(replaced) && !replaced->autoconnect && !write_flags(replaced, &on, error))
         return FALSE;
     if (!write_flags(candidate, &demoted, error))
         return FALSE;
@@ -40,18 +66,30 @@ static gboolean demote(GPtrArray *profiles, const Profile *candidate, GError **e
     return TRUE;
 }
 
-/* Takes the candidate down; NM then brings back the device's autoconnect profile by itself. Best effort: the
- * files are right already. */
-static void take_down(Network *network, const Profile *candidate)
+/* Is, or was in an earlier try of this recovery, on trial when the record was lost. */
+static gboolean was_on_trial(const Profile *profile)
+{
+    const char *state = profile_annotation(profile, ANNOTATION_STATE);
+    return believed(profile) &&
+           (g_strcmp0(state, "trying") == 0 ||
+            (g_strcmp0(state, "demoted") == 0 &&
+             g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), REASON_RECORD_LOST) == 0));
+}
+
+/* Takes the candidate down; NM then brings back the device's autoconnect profile by itself. */
+static gboolean take_down(Network *network, const Profile *candidate, GError **error)
 {
     const char *paths[] = {candidate->path, NULL};
-    g_auto(NetworkDevice) device = {0};
+    g_autofree char *why = NULL;
 
-    if (!network || network_look(network, NULL) != NETWORK_READY || !network_load(network, paths, NULL) ||
-        !candidate->interface || !network_get_device(network, candidate->interface, &device, NULL))
-        return;
-    if (g_strcmp0(device.active_uuid, candidate->uuid) == 0)
-        (void)network_deactivate(network, device.active, NULL);
+    if (!network) /* before NM's start: there is nothing to take down */
+        return TRUE;
+    network_set_limit(network, 0);
+    if (network_look(network, &why) != NETWORK_READY) {
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "%s", why);
+        return FALSE;
+    }
+    return network_load(network, paths, error) && network_deactivate_profile(network, candidate->uuid, error);
 }
 
 gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
@@ -60,22 +98,14 @@ gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
     g_autoptr(GPtrArray) skipped = profile_skipped_new();
     g_autoptr(GPtrArray) profiles = profile_read_directory(engine->profile_dir, skipped);
 
-    for (guint i = 0; i < skipped->len; i++) {
-        const struct profile_skipped *entry = skipped->pdata[i];
-        if (entry->unreadable) { /* it may be the one on trial: the record stays until all can be read */
-            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
+    for (guint i = 0; i < profiles->len; i++)
+        if (was_on_trial(profiles->pdata[i]) && !demote(profiles, skipped, profiles->pdata[i], error))
             return FALSE;
-        }
-    }
-    for (guint i = 0; i < profiles->len; i++) {
-        const Profile *profile = profiles->pdata[i];
-        if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)
-            continue;
-        if (!demote(profiles, profile, error))
+    for (guint i = 0; i < profiles->len; i++)
+        if (was_on_trial(profiles->pdata[i]) && !take_down(engine->network, profiles->pdata[i], error))
             return FALSE;
-        take_down(engine->network, profile);
-    }
-    if (!store_set_aside(path, &aside, error))
+    /* Until all of that is done the record stays: it is what brings us here again. */
+    if (!all_readable(skipped, error) || !store_set_aside(path, &aside, error))
         return FALSE;
     journal_say(JOURNAL_RECORD_BAD, NULL, -1,
                 "The record of a trial cannot be used (%s). It was set aside as %s.", why->message, aside);

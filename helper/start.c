@@ -181,6 +181,9 @@ static gboolean open_trial(VerbContext *context, const Plan *plan, Record *recor
     if (take_checkpoint(context, plan, record, error) && mark_candidate(plan, error) &&
         engine_save(NM_TRIAL_STATE_DIR, record, error))
         return TRUE;
+    /* a write may have failed after its rename: what is not to count goes */
+    g_autofree char *path = g_build_filename(NM_TRIAL_STATE_DIR, NM_TRIAL_RECORD, NULL);
+    (void)store_remove(path, NULL);
     (void)store_write(plan->candidate->path, plan->candidate->data, plan->candidate->length, NULL);
     if (record->checkpoint)
         (void)network_checkpoint_destroy(context->network, record->checkpoint, NULL);
@@ -320,8 +323,6 @@ static int start(VerbContext *context, struct options *options, const char *cand
         .candidate = candidate,
         .replace = options->replace,
         .checks = options->checks,
-        .manual = options->manual,
-        .fallback = options->fallback,
         .profile_dir = NM_TRIAL_PROFILE_DIR,
         .state_dir = NM_TRIAL_STATE_DIR,
         .dry_run = options->dry_run,
@@ -333,6 +334,12 @@ static int start(VerbContext *context, struct options *options, const char *cand
     if (!none_open(&error)) {
         verb_error("%s", error->message);
         return error->code;
+    }
+    if (!context->boot_id) {
+        verb_error("the kernel does not tell its boot id (/proc/sys/kernel/random/boot_id), without which a "
+                   "reboot cannot be "
+                   "noticed. Nothing was changed.");
+        return EXIT_REFUSED;
     }
     if (network_look(context->network, &why) != NETWORK_READY) {
         verb_error("%s. Nothing was changed; try again when it is ready.", why);

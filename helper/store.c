@@ -20,7 +20,8 @@ static gboolean fail(const char *path, const char *doing, GError **error)
     int saved = errno;
     if (saved == EPERM) { /* our own finding: the kernel lets root do it */
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_PERM,
-                    "%s %s: it must belong to root, and nobody else may write it", doing, path);
+                    "%s %s: it must belong to root, and be nobody else's to read or write (mode 0600)", doing,
+                    path);
         return FALSE;
     }
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved), "%s %s: %s", doing, path,
@@ -118,7 +119,7 @@ static gboolean may_read(int fd, gboolean trusted)
         return FALSE;
     if (!S_ISREG(st.st_mode))
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-    else if (trusted && (st.st_uid != geteuid() || (st.st_mode & 022) != 0))
+    else if (trusted && (st.st_uid != geteuid() || (st.st_mode & 077) != 0))
         errno = EPERM;
     else
         return TRUE;
@@ -127,7 +128,8 @@ static gboolean may_read(int fd, gboolean trusted)
 
 gboolean store_unusable(const GError *error)
 {
-    static const int codes[] = {G_FILE_ERROR_PERM, G_FILE_ERROR_LOOP, G_FILE_ERROR_INVAL, G_FILE_ERROR_ISDIR};
+    static const int codes[] = {G_FILE_ERROR_PERM, G_FILE_ERROR_ACCES, G_FILE_ERROR_LOOP, G_FILE_ERROR_INVAL,
+                                G_FILE_ERROR_ISDIR};
     for (gsize i = 0; i < G_N_ELEMENTS(codes); i++)
         if (g_error_matches(error, G_FILE_ERROR, codes[i]))
             return TRUE;
@@ -199,6 +201,20 @@ gboolean store_set_aside(const char *path, char **ret_path, GError **error)
             *ret_path = g_steal_pointer(&aside);
         return done;
     }
+}
+
+gboolean store_make_directory(const char *path, int mode, GError **error)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+        return TRUE;
+    if (g_mkdir_with_parents(path, mode) < 0)
+        return fail(path, "making", error);
+    int parent = open_directory(path);
+    gboolean done = parent >= 0 && os.fsync(parent) == 0;
+    if (!done)
+        fail(path, "syncing the directory of", error);
+    os_close(parent);
+    return done;
 }
 
 void store_sweep(const char *directory)

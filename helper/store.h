@@ -20,7 +20,8 @@ gboolean store_write(const char *path, const char *data, gsize length, GError **
  * *ret_length leaves out; the caller frees it. G_FILE_ERROR_NOENT: there is none. */
 gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError **error);
 
-/* Like store_read(), and refuses a file that is not the caller's own (root's) or that others may write. */
+/* Like store_read(), and refuses a file that is not the caller's own (root's) or that others may read or
+ * write: NM does not load such a profile either. */
 gboolean store_read_trusted(const char *path, char **ret_data, gsize *ret_length, GError **error);
 
 /* Whether a failure to read says that the file is there and no such file can be used: a link, a directory,
@@ -34,6 +35,9 @@ gboolean store_remove(const char *path, GError **error);
 /* Renames a file that cannot be used to `path`.bad-N, so that nothing is lost and nobody trips over it again;
  * durable on return. *ret_path (caller frees): the new name. */
 gboolean store_set_aside(const char *path, char **ret_path, GError **error);
+
+/* Makes a directory, and its parents, if it is not there yet; durable on TRUE. */
+gboolean store_make_directory(const char *path, int mode, GError **error);
 
 /* Removes the temporary files that killed writers left in `directory`. Best effort: they are harmless. */
 void store_sweep(const char *directory);

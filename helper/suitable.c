@@ -109,7 +109,7 @@ static gboolean competes(const Plan *plan, const Profile *other)
 {
     const Profile *candidate = plan->candidate;
     if (other == candidate || !other->autoconnect || strcmp(other->type, candidate->type) != 0 ||
-        (other->interface && strcmp(other->interface, plan->device) != 0))
+        !plan_fits(other, plan->device))
         return FALSE;
     NMSettingWireless *a = nm_connection_get_setting_wireless(candidate->connection);
     NMSettingWireless *b = nm_connection_get_setting_wireless(other->connection);
@@ -157,9 +157,8 @@ static gboolean choose_priority(Plan *plan, GError **error)
     return TRUE;
 }
 
-gboolean plan_suitable(Plan *plan, const struct plan_request *request, GError **error)
+gboolean plan_suitable(Plan *plan, GError **error)
 {
-    (void)request;
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
         if ((rules[i].candidate && !rules[i].suitable(plan, plan->candidate, error)) ||
             (rules[i].replaced && !rules[i].suitable(plan, plan->replaced, error)))

@@ -86,10 +86,11 @@ static int n_pairs(const struct trial *trial)
     return trial->n_pairs < 0 ? 0 : trial->n_pairs > TRIAL_PAIRS_MAX ? TRIAL_PAIRS_MAX : trial->n_pairs;
 }
 
-/* Activation attempts have gone on for long enough. At least one is made, however late. */
+/* NM has had its time to bring the right profile up: counted from its first answer after the verdict, so that
+ * at least one attempt is made however late that comes. */
 static bool given_up(const struct facts *facts)
 {
-    return facts->first_try_ms != 0 && elapsed(facts->now_ms, facts->first_try_ms, TRIAL_GIVE_UP_MS);
+    return facts->answered_ms != 0 && elapsed(facts->now_ms, facts->answered_ms, TRIAL_GIVE_UP_MS);
 }
 
 static bool may_retry(const struct facts *facts)
@@ -105,6 +106,14 @@ static bool not_up(const struct trial *trial, const struct facts *facts, int i)
         return f->holder != HOLDER_CANDIDATE && f->activation != ACTIVATION_PENDING;
     return trial->pair[i].has_replaced &&
            (f->activation == ACTIVATION_NONE || f->activation == ACTIVATION_ENDED);
+}
+
+/* The candidate holds its device although it was reverted, and nothing will displace it: it replaced nothing,
+ * or what it replaced cannot be brought up. NM's autoconnect takes over only what is free. */
+static bool still_up(const struct trial *trial, const struct facts *facts, int i)
+{
+    return trial->state == TRIAL_REVERTING && facts->pair[i].holder == HOLDER_CANDIDATE &&
+           (!trial->pair[i].has_replaced || given_up(facts));
 }
 
 /* The conditions of one pair. Those of the whole trial are in trial_holds(). */
@@ -124,7 +133,7 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
     case FACT_CANDIDATE_NOT_DEMOTED:
         return disk && f->candidate != FILE_GONE && f->candidate_flags != FLAGS_DEMOTED;
     case FACT_CANDIDATE_NOT_ON:
-        return disk && (f->candidate == FILE_GONE || f->candidate_flags != FLAGS_PROMOTED);
+        return disk && (f->candidate != FILE_SAME || f->candidate_flags != FLAGS_PROMOTED);
     case FACT_REPLACED_NOT_BOOTABLE:
         return disk && p->has_replaced && !f->replaced_bootable;
     case FACT_REPLACED_NOT_RETIRED:
@@ -146,9 +155,10 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
     case FACT_REPLACED_NOT_UP:
         return not_up(trial, facts, i) && !given_up(facts) && may_retry(facts);
     case FACT_CANDIDATE_STILL_UP:
-        return !p->has_replaced && f->holder == HOLDER_CANDIDATE && !given_up(facts) && may_retry(facts);
+        return still_up(trial, facts, i) && may_retry(facts);
     case FACT_ACTIVATING:
-        return (not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts);
+        return still_up(trial, facts, i) ||
+               ((not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts));
     case FACT_NOT_JUDGED: /* there is no old network to judge where nothing was replaced */
         return p->has_replaced && !facts->judged_after_revert;
     case FACT_ALWAYS:
@@ -453,7 +463,7 @@ const char *trial_fact_name(enum trial_fact fact)
     case FACT_REPLACED_NOT_UP:
         return "a replaced profile is not up (for 60 s at most)";
     case FACT_CANDIDATE_STILL_UP:
-        return "a candidate that replaced nothing is up";
+        return "a candidate stays up (it replaced nothing, or 60 s are over)";
     case FACT_ACTIVATING:
         return "an activation is under way";
     case FACT_NOT_JUDGED:

@@ -67,11 +67,9 @@ gboolean verb_open(VerbContext *context)
         verb_error("this needs root: it reads and writes the system's network profiles. Try it with sudo.");
         return FALSE;
     }
-    if (g_mkdir_with_parents(NM_TRIAL_STATE_DIR, 0700) < 0 ||
-        g_mkdir_with_parents(NM_TRIAL_RUN_DIR, 0755) < 0) {
-        /* an existing directory on a read-only disk is fine; without one nothing works and the lock says why
-         */
-    }
+    /* On a read-only disk an existing one is fine; without one nothing works, and the lock says why. */
+    (void)store_make_directory(NM_TRIAL_STATE_DIR, 0700, NULL);
+    (void)g_mkdir_with_parents(NM_TRIAL_RUN_DIR, 0700);
     context->boot_id = engine_boot_id();
     context->network = network_new();
     context->engine = (Engine){

@@ -152,14 +152,17 @@ static void add_checkpoint(JsonObject *status, const Record *record, Network *ne
 }
 
 /* The schema is the interface's; README.md documents it. */
-static JsonObject *status_object(const Record *record, Network *network)
+static JsonObject *status_object(const Record *record, gboolean unreadable, Network *network)
 {
     JsonObject *status = json_object_new();
     g_autoptr(JsonArray) history = history_load(NM_TRIAL_STATE_DIR, NULL);
     gboolean trying = record && record->trial.state == TRIAL_TRYING;
 
     json_object_set_int_member(status, "schema", STATUS_SCHEMA);
-    json_object_set_string_member(status, "state", record ? trial_state_name(record->trial.state) : "none");
+    json_object_set_string_member(status, "state",
+                                  record       ? trial_state_name(record->trial.state)
+                                  : unreadable ? "unreadable"
+                                               : "none");
     /* Every member is always there; null (or an empty list) where no trial is open. */
     json_object_set_string_member(status, "id", record ? record->id : NULL);
     json_object_set_string_member(status, "reason", record ? trial_reason_name(record->trial.reason) : NULL);
@@ -191,6 +194,8 @@ static void print_status(JsonObject *status)
 
     if (strcmp(text_of(status, "state"), "none") == 0)
         printf("No trial is open.\n");
+    else if (strcmp(text_of(status, "state"), "unreadable") == 0)
+        printf("A trial is open, but its record cannot be read; the agent sets it aside and goes back.\n");
     else {
         JsonArray *pairs = json_object_get_array_member(status, "pairs");
         JsonArray *checks = json_object_get_array_member(status, "checks");
@@ -237,7 +242,7 @@ int verb_status(int argc, char **argv)
     g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, &error);
     if (error)
         verb_error("the record of a trial cannot be read: %s", error->message);
-    g_autoptr(JsonObject) status = status_object(record, context.network);
+    g_autoptr(JsonObject) status = status_object(record, error != NULL, context.network);
     if (json) {
         g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
         print_json(root);

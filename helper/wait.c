@@ -138,6 +138,10 @@ int verb_wait(int argc, char **argv)
         return EXIT_FAILED;
     g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, &error);
     const char *id = argv[1];
+    if (error) {
+        verb_error("the record of a trial cannot be read: %s", error->message);
+        return EXIT_FAILED;
+    }
     if (record && (!id || strcmp(id, record->id) == 0))
         return wait_for(record->id);
     if (id && verb_closed(id) != EXIT_NO_TRIAL)

@@ -32,13 +32,16 @@ network_manager() {
     if [ "$trial_boot" = yes ]; then
       timeout 20 nm-trial boot >>"$dir/agent.log" 2>&1 || echo "nm-trial boot failed, status $?" >>"$dir/agent.log"
     fi
+    : >/run/lab-booted
     NetworkManager --no-daemon >>"$dir/nm.log" 2>&1 || :
     sleep 0.1
   done
 }
 
 # As nm-trial.service has it (Restart=on-failure, RestartSec=1), but for a device without systemd: always there.
+# Behind nm-trial boot, as the unit is.
 agent() {
+  while ! [ -e /run/lab-booted ]; do sleep 0.01; done
   while :; do
     while [ -e /run/lab-hold-agent ]; do sleep 0.05; done
     status=0

@@ -435,7 +435,7 @@ static int fstat_of_another(int fd, struct stat *ret)
 
 static void test_read_trusted(struct fixture *f, gconstpointer data)
 {
-    static const mode_t bad[] = {0620, 0602, 0666, 0622}, good[] = {0600, 0640, 0644, 0400};
+    static const mode_t bad[] = {0620, 0602, 0666, 0622, 0640, 0604}, good[] = {0600, 0700, 0400};
     (void)data;
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autofree char *text = NULL;

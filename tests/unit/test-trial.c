@@ -255,7 +255,7 @@ static void test_extreme_times(void)
                           .same_boot = true,
                           .checks = CHECKS_PASSING,
                           .network = NETWORK_READY,
-                          .first_try_ms = times[i % n],
+                          .answered_ms = times[i % n],
                           .last_try_ms = times[i / n % n]};
         for (int p = 0; p < TRIAL_PAIRS_MAX; p++) {
             t.pair[p] = (struct trial_pair){.was_active = true, .activated = true};
