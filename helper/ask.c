@@ -38,7 +38,8 @@ static Record *open_trial(const char *id, gboolean closed_counts, int *ret_statu
         *ret_status = EXIT_REFUSED;
         verb_error("the open trial is %s, not %.40s. See: nm-trial status", record->id, id);
     } else
-        verb_error("no trial is open. See: nm-trial history");
+        verb_error("%s. See: nm-trial history",
+                   id && closed_counts ? "no such trial is open or in the history" : "no trial is open");
     return NULL;
 }
 

@@ -37,6 +37,8 @@ static void forget(Engine *engine)
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
         g_clear_pointer(&engine->failed[i], g_free);
         g_clear_pointer(&engine->ended[i], g_free);
+        g_clear_pointer(&engine->holder[i], g_free);
+        engine->down_said[i] = FALSE;
         engine->load_tried[i] = FALSE;
         engine->other_since_ms[i] = 0;
     }
@@ -46,6 +48,7 @@ void engine_clear(Engine *engine)
 {
     forget(engine);
     g_clear_pointer(&engine->checks.subject, g_free);
+    g_clear_pointer(&engine->checks.failing, g_free);
     g_clear_pointer(&engine->id, g_free);
 }
 
@@ -121,14 +124,43 @@ static Record *load(Engine *engine, gboolean *ret_behind, GError **error)
     return *ret_behind ? g_steal_pointer(&held) : g_steal_pointer(&record);
 }
 
-/* The verdict's reason in more words, where there are any. */
-static char *detail_of(Engine *engine, const Record *record, enum trial_reason reason)
+/* Another profile of the device as people know it: the replaced one by its id, any other by its UUID. */
+static const char *label(const struct record_pair *pair, const char *uuid)
 {
-    if (reason == REASON_ACTIVATION_FAILED)
-        for (int i = 0; i < record->trial.n_pairs; i++)
-            if (engine->failed[i] || engine->ended[i])
-                return journal_clean(engine->failed[i] ? engine->failed[i] : engine->ended[i]);
-    return NULL;
+    return g_strcmp0(uuid, pair->replaced.uuid) == 0 ? pair->replaced.id : uuid;
+}
+
+/* The verdict's reason in more words, where there are any. Caller frees. */
+static char *detail_of(const Engine *engine, const Record *record, enum trial_reason reason)
+{
+    g_autofree char *text = NULL;
+
+    if (reason == REASON_CHECK_FAILED)
+        text = g_strdup(engine->checks.failing);
+    for (int i = 0; i < record->trial.n_pairs && !text; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        if (reason == REASON_ACTIVATION_FAILED)
+            text = g_strdup(engine->failed[i] ? engine->failed[i] : engine->ended[i]);
+        if (reason == REASON_SUPERSEDED && engine->holder[i])
+            text = g_strdup_printf("\"%s\" has taken %s", label(pair, engine->holder[i]), pair->device);
+    }
+    return text ? journal_clean(text) : NULL;
+}
+
+/* What an operator wants to read at 3 a.m.: that the candidate went down, why, and who has its device. Once
+ * each time. */
+static void say_down(Engine *engine, const Record *record, const struct facts *facts)
+{
+    for (int i = 0; i < record->trial.n_pairs && record->trial.state == TRIAL_TRYING; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        gboolean down = facts->pair[i].activation == ACTIVATION_ENDED && record->trial.pair[i].was_active;
+        if (down && !engine->down_said[i])
+            journal_say(JOURNAL_TROUBLE, record, i, "the candidate is not active on %s any more%s%s%s%s",
+                        pair->device, engine->ended[i] ? ": " : "", engine->ended[i] ? engine->ended[i] : "",
+                        engine->holder[i] ? "; it has now: " : "",
+                        engine->holder[i] ? label(pair, engine->holder[i]) : "");
+        engine->down_said[i] = down;
+    }
 }
 
 static void say_change(const Record *record, const struct trial *before)
@@ -154,13 +186,14 @@ static void say_change(const Record *record, const struct trial *before)
 
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    gboolean up = facts->network == NETWORK_BEFORE || facts->pair[0].activation == ACTIVATION_ACTIVE;
+    const char *how = facts->network == NETWORK_BEFORE                 ? "stored as the profile of"
+                      : facts->pair[0].activation == ACTIVATION_ACTIVE ? "back on"
+                                                                       : "not up yet, but the profile of";
     const struct record_pair *pair = &record->pair[0];
     const char *reason = trial_reason_name(record->trial.reason);
     g_autofree char *candidate = journal_clean(pair->candidate.id);
     g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
-    g_autofree char *where = back ? g_strdup_printf("\"%s\" is the profile of %s again%s", back, pair->device,
-                                                    up ? "" : ", but could not be brought up yet")
+    g_autofree char *where = back ? g_strdup_printf("\"%s\" is %s %s", back, how, pair->device)
                                   : g_strdup_printf("%s is without a network again", pair->device);
 
     if (record->trial.state == TRIAL_PROMOTING)
@@ -270,6 +303,7 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
         return FALSE;
     case ACTION_ASK_NETWORK:
         facts_from_network(engine, record, facts);
+        say_down(engine, record, facts);
         return TRUE;
     case ACTION_PERSIST:
         if (!persist(engine, record, &s.next, facts, &error))

@@ -18,6 +18,7 @@ struct engine_checks {
     enum checks_state state;
     gint64 passing_since_ms; /* CLOCK_BOOTTIME */
     gint64 passing_until_ms;
+    char *failing; /* owned; what the failing one saw, NULL: none fails */
 };
 
 typedef struct {
@@ -42,8 +43,10 @@ typedef struct {
     gint64 last_try_ms;    /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
-    char *ended[TRIAL_PAIRS_MAX];  /* an activation ended, and why */
-    char *failed[TRIAL_PAIRS_MAX]; /* NM refused to activate, in its words */
+    char *holder[TRIAL_PAIRS_MAX]; /* UUID of the profile that has the device in place of the candidate */
+    gboolean down_said[TRIAL_PAIRS_MAX]; /* the journal has that the candidate is not active any more */
+    char *ended[TRIAL_PAIRS_MAX];        /* an activation ended, and why */
+    char *failed[TRIAL_PAIRS_MAX];       /* NM refused to activate, in its words */
 } Engine;
 
 struct engine_request {

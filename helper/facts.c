@@ -233,6 +233,10 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     else if (engine->other_since_ms[i] == 0)
         engine->other_since_ms[i] = os.boottime_ms();
     facts->other_since_ms = engine->other_since_ms[i];
+    g_free(engine->holder[i]);
+    engine->holder[i] = engine->other_since_ms[i] ? g_strdup(device.active_uuid) : NULL;
+    if (facts->activation == ACTIVATION_ACTIVE)
+        g_clear_pointer(&engine->ended[i], g_free);
     return facts->activation != ACTIVATION_ACTIVE || compare_running(engine, record, i, &device, facts);
 }
 

@@ -96,7 +96,7 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
     JsonObject *entry = json_object_new();
     JsonArray *pairs = json_array_new();
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *wall_clock = g_date_time_format_iso8601(now);
+    g_autofree char *wall_clock = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
     const struct trial *trial = &record->trial;
 
     json_object_set_string_member(entry, "id", record->id);
@@ -115,10 +115,10 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
     set_results(entry, "baseline", record->baseline);
     set_results(entry, "after_revert", after_revert);
     /* A trial that a reboot ended has no duration: CLOCK_BOOTTIME began anew. */
-    json_object_set_int_member(entry, "duration_s",
-                               now_ms >= record->started_ms && trial->reason != REASON_UNCONFIRMED_REBOOT
-                                   ? (now_ms - record->started_ms) / 1000
-                                   : 0);
+    if (trial->reason == REASON_UNCONFIRMED_REBOOT || now_ms < record->started_ms)
+        json_object_set_null_member(entry, "duration_s");
+    else
+        json_object_set_int_member(entry, "duration_s", (now_ms - record->started_ms) / 1000);
     json_object_set_string_member(entry, "ended", wall_clock); /* as wrong as the device's wall clock is */
     json_object_set_string_member(entry, "started_by", record->started_by ? record->started_by : "");
     return entry;

@@ -276,6 +276,12 @@ void judge_tell(const Judge *judge, struct engine_checks *ret)
     g_free(ret->subject);
     ret->subject = g_strdup(judge->subject);
     ret->state = judge->state;
+    g_clear_pointer(&ret->failing, g_free);
+    for (guint i = 0; i < judge->seen->len && !ret->failing; i++) {
+        const struct seen *seen = judge->seen->pdata[i];
+        if (!seen->passing)
+            ret->failing = g_strdup_printf("check %s on %s: %s", seen->name, seen->device, seen->output);
+    }
     ret->passing_since_ms = judge->passing_since_ms;
     ret->passing_until_ms = judge->passing_until_ms;
 }

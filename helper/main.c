@@ -50,6 +50,10 @@ int main(int argc, char **argv)
         help(stderr);
         return EXIT_USAGE;
     }
+    if (strcmp(argv[1], "help") == 0 && argc > 2) { /* help VERB: VERB --help */
+        argv[1] = argv[2];
+        argv[2] = (char[]){"--help"};
+    }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
         return EXIT_DONE;

@@ -27,6 +27,7 @@ void plan_free(Plan *plan)
         return;
     g_clear_pointer(&plan->profiles, g_ptr_array_unref);
     g_clear_pointer(&plan->notes, g_ptr_array_unref);
+    g_clear_pointer(&plan->warnings, g_ptr_array_unref);
     network_device_clear(&plan->nm);
     g_strfreev(plan->checks);
     g_free(plan->auto_default);
@@ -60,7 +61,7 @@ static gboolean refuse_skipped(GPtrArray *skipped, const char *name, GError **er
 }
 
 /* Profiles that would not be there, or not the same, after a reboot. */
-static gboolean refuse_elsewhere(const char *name, GError **error)
+static gboolean refuse_elsewhere(const char *name, gboolean replaced, GError **error)
 {
     static const char *const places[] = {"/run/NetworkManager/system-connections",
                                          "/usr/lib/NetworkManager/system-connections"};
@@ -79,7 +80,8 @@ static gboolean refuse_elsewhere(const char *name, GError **error)
     return TRUE;
 }
 
-static Profile *find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error)
+static Profile *find(GPtrArray *profiles, GPtrArray *skipped, const char *name, gboolean replaced,
+                     GError **error)
 {
     g_autofree char *clean = journal_clean(name);
     Profile *found = NULL;
@@ -97,7 +99,7 @@ static Profile *find(GPtrArray *profiles, GPtrArray *skipped, const char *name, 
         }
         found = profile;
     }
-    if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(clean, error))
+    if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(name, replaced, error))
         plan_refuse(error,
                     "There is no profile \"%s\" in %s. See: nmcli -f NAME,UUID,FILENAME connection show",
                     clean, NM_TRIAL_PROFILE_DIR);
@@ -230,12 +232,17 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
             "to go back to no network on it.",
             plan->device);
     if (strcmp(name, plan->candidate->uuid) == 0 || strcmp(name, plan->candidate->id) == 0)
-        return plan_refuse(error, "\"%s\" is %s. Name the profile to go back to: --replace PROFILE",
-                           plan->candidate->id, request->replace ? "the candidate itself" : "active already");
+        return plan_refuse(
+            error,
+            request->replace
+                ? "\"%s\" is the candidate itself. Name the profile to go back to: --replace PROFILE"
+                : "\"%s\" is what %s has now: nothing to try. If it is on trial all the same, name the "
+                  "profile to go back to: --replace PROFILE",
+            plan->candidate->id, plan->device);
     if (!plan_find_auto_default(plan, network, name, error))
         return FALSE;
     if (!plan->replaced)
-        plan->replaced = find(plan->profiles, skipped, name, error);
+        plan->replaced = find(plan->profiles, skipped, name, TRUE, error);
     if (!plan->replaced || !only_one(plan->profiles, plan->replaced, error) ||
         !bound(plan->replaced, &device, error))
         return FALSE;
@@ -346,7 +353,10 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
                 "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
                 "--confirm manual.",
                 plan->candidate->id);
-        if (strcmp(*name, "none") != 0)
+        gboolean again = FALSE;
+        for (char **before = request->checks; before < name; before++)
+            again = again || strcmp(*before, *name) == 0;
+        if (!again && strcmp(*name, "none") != 0)
             g_strv_builder_add(chosen, *name);
     }
     if (nm && plain_http)
@@ -424,11 +434,12 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     g_autoptr(Plan) plan = g_new0(Plan, 1);
 
     plan->notes = g_ptr_array_new_with_free_func(g_free);
+    plan->warnings = g_ptr_array_new_with_free_func(g_free);
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
     if (!survives_reboot(request->state_dir, error) || !survives_reboot(request->profile_dir, error) ||
         !roots_alone(request->state_dir, error) || !roots_alone(request->profile_dir, error))
         return NULL;
-    plan->candidate = find(plan->profiles, skipped, request->candidate, error);
+    plan->candidate = find(plan->profiles, skipped, request->candidate, FALSE, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
         !find_device(plan, network, error) || !find_replaced(plan, request, skipped, network, error) ||
         !plan_suitable(plan, error) || !no_foreign_checkpoint(plan, network, error) ||

@@ -31,7 +31,8 @@ typedef struct {
     NetworkDevice nm;  /* the same as NM has it */
     int priority;      /* that the candidate is to have at least once promoted */
     char **checks;     /* that will judge; empty for none */
-    GPtrArray *notes;  /* char *: what the operator should know */
+    GPtrArray *warnings; /* char *: what the operator should know before it begins */
+    GPtrArray *notes;    /* char *: what should be on record */
 } Plan;
 
 /* Makes a plan, or refuses: NULL with a PLAN_ERROR. Caller frees. */

@@ -195,11 +195,17 @@ static gboolean open_trial(VerbContext *context, const Plan *plan, Record *recor
 static void announce(const Record *record, const struct options *options)
 {
     struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
-    g_autofree char *text = g_strdup_printf(
-        "trial %s\n\"%s\" is on trial on %s, for %" G_GINT64_FORMAT " s at most.\n%s: nm-trial confirm %s\n",
-        record->id, clean, record->pair[0].device, options->timeout_ms / 1000,
-        options->manual ? "To keep it" : "It is kept once its checks have passed; at once by", record->id);
+    g_autofree char *candidate = journal_clean(record->pair[0].candidate.id);
+    g_autofree char *back =
+        record->pair[0].replaced.id ? journal_clean(record->pair[0].replaced.id) : g_strdup("no network");
+    g_autofree char *kept = options->manual ? g_strdup("confirmed")
+                                            : g_strdup_printf("its checks pass for %" G_GINT64_FORMAT " s",
+                                                              options->hold_ms / 1000);
+    g_autofree char *text =
+        g_strdup_printf("trial %s\n\"%s\" is on trial on %s. It stays if %s within %" G_GINT64_FORMAT
+                        " s;\nelse back to \"%s\". To keep it%s: nm-trial confirm %s\n",
+                        record->id, candidate, record->pair[0].device, kept, options->timeout_ms / 1000, back,
+                        options->manual ? "" : " at once", record->id);
 
     if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
         (void)!write(STDOUT_FILENO, text, strlen(text));
@@ -215,6 +221,8 @@ static void say_started(const Record *record, const Plan *plan, const struct opt
                 "trying \"%s\" in place of %s%s%s on %s, started by %s, %s, checks: %s", candidate,
                 replaced ? "\"" : "", replaced ? replaced : "nothing", replaced ? "\"" : "", plan->device,
                 record->started_by, options->manual ? "to be confirmed" : "judged by its checks", checks);
+    for (guint i = 0; i < plan->warnings->len; i++)
+        journal_say(JOURNAL_STARTED, record, -1, "warning: %s", (char *)plan->warnings->pdata[i]);
     for (guint i = 0; i < plan->notes->len; i++)
         journal_say(JOURNAL_STARTED, record, -1, "note: %s", (char *)plan->notes->pdata[i]);
 }
@@ -312,6 +320,12 @@ static void show(const Plan *plan, const struct options *options)
     if (!options->manual)
         printf("  hold      %" G_GINT64_FORMAT " s\n", options->hold_ms / 1000);
     printf("  priority  %d once promoted\n", plan->priority);
+    printf("  after     \"%s\" has autoconnect %s\n", replaced,
+           !plan->replaced     ? "as before"
+           : options->fallback ? "on still, as a fallback"
+                               : "off");
+    for (guint i = 0; i < plan->warnings->len; i++)
+        printf("  warning   %s\n", (char *)plan->warnings->pdata[i]);
     for (guint i = 0; i < plan->notes->len; i++)
         printf("  note      %s\n", (char *)plan->notes->pdata[i]);
     printf("Nothing was changed.\n");
@@ -355,6 +369,8 @@ static int start(VerbContext *context, struct options *options, const char *cand
         show(plan, options);
         return EXIT_DONE;
     }
+    for (guint i = 0; i < plan->warnings->len; i++)
+        verb_error("warning: %s", (char *)plan->warnings->pdata[i]);
     if (!agent_available(context->network, NM_TRIAL_RUN_DIR, &why)) {
         verb_error("nobody would watch the trial: no agent runs, and systemd cannot start one (%s). "
                    "Install " NM_TRIAL_UNIT ", or keep `nm-trial agent` running.",
@@ -381,31 +397,27 @@ int verb_start(int argc, char **argv)
     int status = EXIT_USAGE;
     const GOptionEntry entries[] = {
         {"replace", 0, 0, G_OPTION_ARG_STRING, &options.replace,
-         "Profile to go back to (UUID or id), or none; default: the one active on the candidate's device",
-         "PROFILE"},
-        {"timeout", 0, 0, G_OPTION_ARG_STRING, &options.timeout,
-         "Deadline: 90, 90s, 10m, 1h (default 120s; manual 600s; mobile broadband 300s)", "DUR"},
-        {"hold", 0, 0, G_OPTION_ARG_STRING, &options.hold,
-         "How long all checks must pass without a break (default 10s, at most half of timeout)", "DUR"},
-        {"confirm", 0, 0, G_OPTION_ARG_STRING, &options.confirm,
-         "auto: the checks decide (default); manual: an operator too", "auto|manual"},
-        {"check", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.checks,
-         "nm, gateway or none; may be given again (default: nm where it can be believed, else gateway)",
+         "Go back to this one; default: the active one", "PROFILE"},
+        {"timeout", 0, 0, G_OPTION_ARG_STRING, &options.timeout, "Deadline (120s; manual 600s; modem 300s)",
+         "DUR"},
+        {"hold", 0, 0, G_OPTION_ARG_STRING, &options.hold, "All checks must pass for so long (10s)", "DUR"},
+        {"confirm", 0, 0, G_OPTION_ARG_STRING, &options.confirm, "Who decides: checks, or an operator too",
+         "auto|manual"},
+        {"check", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.checks, "nm, gateway, none; may be given again",
          "NAME"},
-        {"fallback", 0, 0, G_OPTION_ARG_NONE, &options.fallback,
-         "Leave the replaced profile on, at its lower priority, after a promotion", NULL},
-        {"wait", 0, 0, G_OPTION_ARG_NONE, &options.wait, "Wait for the verdict: exit 0 promoted, 5 reverted",
-         NULL},
-        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &options.dry_run,
-         "Show what would be done, or why not; change nothing", NULL},
+        {"fallback", 0, 0, G_OPTION_ARG_NONE, &options.fallback, "Keep the replaced one on, lower", NULL},
+        {"wait", 0, 0, G_OPTION_ARG_NONE, &options.wait, "Wait: exit 0 promoted, 5 reverted", NULL},
+        {"dry-run", 0, 0, G_OPTION_ARG_NONE, &options.dry_run, "Show what would be done, or why not", NULL},
         {0}};
 
     if (verb_parse(&argc, &argv, entries, 1, 1, "CANDIDATE",
-                   "Activates the stored profile CANDIDATE (UUID or id) on probation. Until it is promoted, "
-                   "any reboot\n"
-                   "or power cut brings the replaced profile back.\n\nExamples:\n"
+                   "Activates the stored profile CANDIDATE (UUID or id) on probation. Until it\n"
+                   "is promoted, a reboot or power cut brings the replaced profile back.\n\n"
+                   "PROFILE: UUID or id; none: the device had no network. DUR: 90, 90s, 10m, 1h,\n"
+                   "from 1s to 24h. Checks, by default: nm where it can be believed, else gateway.\n"
+                   "hold is half of timeout where 10s would be more.\n\nExamples:\n"
                    "  nm-trial start new-uplink --wait\n"
-                   "  nm-trial start new-uplink --confirm manual --timeout 10m   then: nm-trial confirm\n"
+                   "  nm-trial start new-uplink --confirm manual     then: nm-trial confirm\n"
                    "  nm-trial start new-uplink --check gateway --hold 30s --dry-run")) {
         if (!understand(&options, &error))
             verb_usage(error);

@@ -157,11 +157,42 @@ static gboolean choose_priority(Plan *plan, GError **error)
     return TRUE;
 }
 
+static void warn(Plan *plan, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+static void warn(Plan *plan, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_ptr_array_add(plan->warnings, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+/* Not wrong, but perhaps not what was meant. */
+static void add_warnings(Plan *plan)
+{
+    const Profile *replaced = plan->replaced;
+
+    if (plan->candidate->autoconnect)
+        warn(plan, "\"%s\" has autoconnect on: it goes off now, and stays off unless the trial is promoted",
+             plan->candidate->id);
+    if (replaced && g_strcmp0(plan->nm.active_uuid, replaced->uuid) != 0)
+        warn(plan, "\"%s\" is not active on %s now: it has not shown that it works", replaced->id,
+             plan->device);
+    for (guint i = 0; replaced && i < plan->profiles->len; i++) {
+        const Profile *other = plan->profiles->pdata[i];
+        if (other != replaced && competes(plan, other) && other->priority > replaced->priority)
+            warn(plan,
+                 "\"%s\" has a higher autoconnect-priority than \"%s\" (%d > %d): a reboot brings up \"%s\"",
+                 other->id, replaced->id, other->priority, replaced->priority, other->id);
+    }
+}
+
 gboolean plan_suitable(Plan *plan, GError **error)
 {
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
         if ((rules[i].candidate && !rules[i].suitable(plan, plan->candidate, error)) ||
             (rules[i].replaced && !rules[i].suitable(plan, plan->replaced, error)))
             return FALSE;
+    add_warnings(plan);
     return choose_priority(plan, error);
 }

@@ -79,18 +79,21 @@ static char *pair_text(JsonObject *pair)
                            from, some ? "\"" : "");
 }
 
+/* "2026-01-31T12:00:00Z  1a2b3c4d  reverted (check-failed)", and a line for each pair and for the detail. */
 static char *entry_text(JsonObject *entry)
 {
     g_autofree char *detail = journal_clean(text_of(entry, "detail"));
     GString *text = g_string_new(NULL);
     JsonArray *pairs = json_object_get_array_member(entry, "pairs");
 
-    g_string_printf(text, "%s  %s (%s%s%s)", text_of(entry, "id"), text_of(entry, "verdict"),
-                    text_of(entry, "reason"), *detail ? ": " : "", detail);
+    g_string_printf(text, "%s  %s  %s (%s)", text_of(entry, "ended"), text_of(entry, "id"),
+                    text_of(entry, "verdict"), text_of(entry, "reason"));
     for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
         g_autofree char *pair = pair_text(json_array_get_object_element(pairs, i));
-        g_string_append_printf(text, "  %s", pair);
+        g_string_append_printf(text, "\n  %s", pair);
     }
+    if (*detail)
+        g_string_append_printf(text, "\n  %s", detail);
     return g_string_free(text, FALSE);
 }
 
@@ -165,9 +168,13 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
                                                : "none");
     /* Every member is always there; null (or an empty list) where no trial is open. */
     json_object_set_string_member(status, "id", record ? record->id : NULL);
-    json_object_set_string_member(status, "reason", record ? trial_reason_name(record->trial.reason) : NULL);
-    json_object_set_int_member(
-        status, "deadline_s", trying ? MAX(record->trial.deadline_ms - os.boottime_ms() + 999, 0) / 1000 : 0);
+    json_object_set_string_member(status, "reason",
+                                  record && !trying ? trial_reason_name(record->trial.reason) : NULL);
+    if (trying)
+        json_object_set_int_member(status, "deadline_s",
+                                   MAX(record->trial.deadline_ms - os.boottime_ms() + 999, 0) / 1000);
+    else
+        json_object_set_null_member(status, "deadline_s");
     json_object_set_boolean_member(status, "needs_confirm",
                                    trying && record->trial.confirm == CONFIRM_MANUAL);
     json_object_set_string_member(status, "started_by", record ? record->started_by : NULL);
@@ -211,7 +218,7 @@ static void print_status(JsonObject *status)
         for (guint i = 0; i < json_array_get_length(checks); i++) {
             JsonObject *check = json_array_get_object_element(checks, i);
             g_autofree char *output = journal_clean(text_of(check, "output"));
-            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s: %s\n", text_of(check, "name"),
+            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s\n    %s\n", text_of(check, "name"),
                    text_of(check, "device"), text_of(check, "state"),
                    json_object_get_int_member_with_default(check, "since", 0), output);
         }
@@ -221,7 +228,7 @@ static void print_status(JsonObject *status)
     if (node && JSON_NODE_HOLDS_OBJECT(node)) {
         last = json_node_get_object(node);
         g_autofree char *text = entry_text(last);
-        printf("Last: %s\n", text);
+        printf("Last verdict: %s\n", text);
     }
 }
 
@@ -274,6 +281,8 @@ int verb_history(int argc, char **argv)
         print_json(root);
         return EXIT_DONE;
     }
+    if (json_array_get_length(history) == 0)
+        printf("No trial has ended yet.\n");
     for (guint i = 0; i < json_array_get_length(history); i++) {
         g_autofree char *text = entry_text(json_array_get_object_element(history, i));
         printf("%s\n", text);

@@ -102,6 +102,15 @@ static gboolean on_files(int fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+static gboolean on_interrupt(gpointer data)
+{
+    struct waiting *waiting = data;
+    fprintf(stderr, "\nThe trial goes on without this. To go back: nm-trial cancel %s\n", waiting->id);
+    waiting->status = EXIT_FAILED;
+    g_main_loop_quit(waiting->loop);
+    return G_SOURCE_CONTINUE;
+}
+
 int wait_for(const char *id)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
@@ -115,12 +124,14 @@ int wait_for(const char *id)
     (void)inotify_add_watch(inotify, NM_TRIAL_RUN_DIR, IN_MOVED_TO | IN_CLOSE_WRITE);
     guint files = g_unix_fd_add(inotify, G_IO_IN, on_files, &waiting);
     guint redraw = g_timeout_add(REDRAW_MS, on_redraw, &waiting);
+    guint interrupt = g_unix_signal_add(SIGINT, on_interrupt, &waiting);
     waiting.status = -1;
     look(&waiting);
     if (waiting.status < 0)
         g_main_loop_run(loop);
     g_source_remove(files);
     g_source_remove(redraw);
+    g_source_remove(interrupt);
     close(inotify);
     g_free(waiting.shown);
     return waiting.status;

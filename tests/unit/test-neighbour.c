@@ -130,8 +130,8 @@ static void test_answers(void)
         return;
     assert_answers("10.9.0.1", 4000); /* the link is new: IPv6 takes a moment to hear */
     assert_answers("fd09::1", 4000);
-    assert_answers("10.9.0.1", 900);
-    assert_answers("fd09::1", 900);
+    assert_answers("10.9.0.1", NEIGHBOUR_LIMIT_MS);
+    assert_answers("fd09::1", NEIGHBOUR_LIMIT_MS);
 }
 
 /* The router behind the address was replaced: the kernel remembers a link-layer address that is nobody's. */
@@ -139,8 +139,8 @@ static void test_replaced(void)
 {
     if (skipped())
         return;
-    assert_answers("10.9.0.1", 900);
-    assert_answers("fd09::1", 900);
+    assert_answers("10.9.0.1", NEIGHBOUR_LIMIT_MS);
+    assert_answers("fd09::1", NEIGHBOUR_LIMIT_MS);
     g_assert_true(in_other("ip link set vb address 02:00:00:00:00:99"));
     assert_answers("10.9.0.1", 3000);
     assert_answers("fd09::1", 3000);
@@ -151,8 +151,8 @@ static void test_stale(void)
 {
     if (skipped())
         return;
-    assert_answers("10.9.0.1", 900);
-    assert_answers("fd09::1", 900);
+    assert_answers("10.9.0.1", NEIGHBOUR_LIMIT_MS);
+    assert_answers("fd09::1", NEIGHBOUR_LIMIT_MS);
     g_assert_true(in_other("ip addr del 10.9.0.1/24 dev vb"));
     g_assert_true(in_other("ip addr del fd09::1/64 dev vb"));
     g_assert_true(sh("ip neigh show 10.9.0.1 dev va | grep -q REACHABLE"));
@@ -161,8 +161,8 @@ static void test_stale(void)
     assert_silent("10.9.0.1", 1000); /* now it has failed before */
     g_assert_true(in_other("ip addr add 10.9.0.1/24 dev vb"));
     g_assert_true(in_other("ip addr add fd09::1/64 dev vb nodad"));
-    assert_answers("10.9.0.1", 900);
-    assert_answers("fd09::1", 900);
+    assert_answers("10.9.0.1", NEIGHBOUR_LIMIT_MS);
+    assert_answers("fd09::1", NEIGHBOUR_LIMIT_MS);
 }
 
 static void test_never_asked(void)
@@ -170,7 +170,7 @@ static void test_never_asked(void)
     if (skipped())
         return;
     g_assert_true(sh("ip neigh replace 10.9.0.77 lladdr 02:00:00:00:00:77 dev va nud permanent"));
-    g_autofree char *why = probe("va", "10.9.0.77", 0, 900);
+    g_autofree char *why = probe("va", "10.9.0.77", 0, NEIGHBOUR_LIMIT_MS);
     g_assert_nonnull(why);
     g_assert_true(sh("ip neigh show 10.9.0.77 dev va | grep -q PERMANENT"));
 }
