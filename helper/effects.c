@@ -128,13 +128,8 @@ static gboolean activation(Engine *engine, Record *record, int i, gboolean candi
 
 static gboolean deactivate(Engine *engine, const Record *record, int i, GError **error)
 {
-    g_auto(NetworkDevice) device = {0};
-
     engine->last_try_ms = os.boottime_ms();
-    if (!network_get_device(engine->network, record->pair[i].device, &device, error))
-        return FALSE;
-    return g_strcmp0(device.active_uuid, record->pair[i].candidate.uuid) != 0 ||
-           network_deactivate(engine->network, device.active, error);
+    return network_deactivate_profile(engine->network, record->pair[i].candidate.uuid, error);
 }
 
 static gboolean move_checkpoint(Engine *engine, const Record *record, const struct facts *facts,

@@ -221,6 +221,9 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     if (!network_get_device(engine->network, record->pair[i].device, &device, &error) && later(error))
         return FALSE;
     facts->holder = holder_of(record, i, &device);
+    /* A device that goes by another name now still has what was activated on it. */
+    if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid))
+        facts->holder = HOLDER_CANDIDATE;
     if (!activation(engine, record, i, &device, facts))
         return FALSE;
     if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)

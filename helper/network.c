@@ -396,7 +396,7 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
     return TRUE;
 }
 
-gboolean network_deactivate(Network *network, const char *active, GError **error)
+static gboolean deactivate(Network *network, const char *active, GError **error)
 {
     return do_call(network, NM_PATH, NM_IFACE, "DeactivateConnection", g_variant_new("(o)", active), error);
 }
@@ -417,19 +417,37 @@ GVariant *network_applied(Network *network, const char *device_object, GError **
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
-gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error)
+/* The paths of the profile's active connections. NULL with `error`. Caller unrefs. */
+static GPtrArray *activations_of(Network *network, const char *uuid, GError **error)
 {
     g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "ActiveConnections", error);
     g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
+    if (!list)
+        return NULL;
     for (char **path = paths; path && *path; path++) {
         g_autoptr(GVariant) active = property(network, *path, NM_IFACE_ACTIVE, "Uuid", NULL);
         if (active && g_variant_is_of_type(active, G_VARIANT_TYPE_STRING) &&
-            strcmp(g_variant_get_string(active, NULL), uuid) == 0 &&
-            !network_deactivate(network, *path, error))
-            return FALSE;
+            strcmp(g_variant_get_string(active, NULL), uuid) == 0)
+            g_ptr_array_add(found, g_strdup(*path));
     }
-    return paths != NULL;
+    return g_steal_pointer(&found);
+}
+
+gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error)
+{
+    g_autoptr(GPtrArray) active = activations_of(network, uuid, error);
+    for (guint i = 0; active && i < active->len; i++)
+        if (!deactivate(network, active->pdata[i], error))
+            return FALSE;
+    return active != NULL;
+}
+
+gboolean network_profile_active(Network *network, const char *uuid)
+{
+    g_autoptr(GPtrArray) active = activations_of(network, uuid, NULL);
+    return active && active->len > 0;
 }
 
 /* Checkpoints */

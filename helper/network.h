@@ -68,10 +68,11 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
  */
 gboolean network_activate(Network *network, const char *profile_object, const char *device_object,
                           char **ret_active, GError **error);
-gboolean network_deactivate(Network *network, const char *active, GError **error);
 /* Takes a profile down wherever it is active; NM then activates what has autoconnect. Nowhere active is
  * success. */
 gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error);
+/* Whether it is active anywhere, as far as NM tells. */
+gboolean network_profile_active(Network *network, const char *uuid);
 /* The NMActiveConnectionState of that object; NETWORK_ERROR_GONE when it has ended and is forgotten. */
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error);
 
