@@ -115,10 +115,8 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
     set_results(entry, "baseline", record->baseline);
     set_results(entry, "after_revert", after_revert);
     /* A trial that a reboot ended has no duration: CLOCK_BOOTTIME began anew. */
-    if (trial->reason == REASON_UNCONFIRMED_REBOOT || now_ms < record->started_ms)
-        json_object_set_null_member(entry, "duration_s");
-    else
-        json_object_set_int_member(entry, "duration_s", (now_ms - record->started_ms) / 1000);
+    gboolean known = trial->reason != REASON_UNCONFIRMED_REBOOT && now_ms >= record->started_ms;
+    json_object_set_int_member(entry, "duration_s", known ? (now_ms - record->started_ms) / 1000 : 0);
     json_object_set_string_member(entry, "ended", wall_clock); /* as wrong as the device's wall clock is */
     json_object_set_string_member(entry, "started_by", record->started_by ? record->started_by : "");
     return entry;

@@ -170,11 +170,8 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
     json_object_set_string_member(status, "id", record ? record->id : NULL);
     json_object_set_string_member(status, "reason",
                                   record && !trying ? trial_reason_name(record->trial.reason) : NULL);
-    if (trying)
-        json_object_set_int_member(status, "deadline_s",
-                                   MAX(record->trial.deadline_ms - os.boottime_ms() + 999, 0) / 1000);
-    else
-        json_object_set_null_member(status, "deadline_s");
+    json_object_set_int_member(
+        status, "deadline_s", trying ? MAX(record->trial.deadline_ms - os.boottime_ms() + 999, 0) / 1000 : 0);
     json_object_set_boolean_member(status, "needs_confirm",
                                    trying && record->trial.confirm == CONFIRM_MANUAL);
     json_object_set_string_member(status, "started_by", record ? record->started_by : NULL);
