@@ -42,7 +42,8 @@ char *journal_clean_to(const char *text, int most)
     g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
     GString *clean = g_string_new(NULL);
     int n = 0;
-    for (const char *p = valid; *p && n < most; p = g_utf8_next_char(p), n++) {
+    const char *p = valid;
+    for (; *p && n < most; p = g_utf8_next_char(p), n++) {
         gunichar c = g_utf8_get_char(p);
         if (c == '\n')
             g_string_append(clean, "\\n");
@@ -51,7 +52,7 @@ char *journal_clean_to(const char *text, int most)
         else
             g_string_append_printf(clean, "\\u%04x", c);
     }
-    if (n == most)
+    if (*p)
         g_string_append(clean, "...");
     return g_string_free(clean, FALSE);
 }
