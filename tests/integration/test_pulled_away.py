@@ -5,6 +5,17 @@ import unittest
 from case import Case, keyfile, wait_for
 
 ELSEWHERE = "var/tmp/elsewhere"
+FILL = """
+import socket
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.setblocking(False)
+s.connect("/run/systemd/journal/socket")
+try:
+    while True:
+        s.send(b"MESSAGE=nobody reads this")
+except BlockingIOError:
+    pass
+"""
 
 
 class PulledAway(Case):
@@ -48,6 +59,24 @@ class PulledAway(Case):
             self.assert_in_time(deadline)
         finally:
             self.device.run("kill", "-CONT", *bus)
+        self.assertEqual(self.wait_verdict(trial)["verdict"], "reverted")
+        self.device.wait_active("lan")
+
+    def test_a_hung_journal_does_not_delay_the_way_back(self):
+        """Its socket takes no line more; whoever writes, waits. NetworkManager does, and is hung as well."""
+        self.bad()
+        trial = self.start_manual("bad", timeout="6s")
+        deadline = self.deadline()
+        self.device.wait_active("bad")
+        journal = self.device.run("pgrep", "-f", "journal.py").stdout.split()
+        self.device.run("kill", "-STOP", *journal)
+        try:
+            self.device.run("python3", "-c", FILL)
+            self.assert_in_time(deadline)
+            wait_for("what follows the verdict's line in the journal", lambda: "demoted" in
+                     self.device.profile_path("bad").read_text(), 3)
+        finally:
+            self.device.run("kill", "-CONT", *journal)
         self.assertEqual(self.wait_verdict(trial)["verdict"], "reverted")
         self.device.wait_active("lan")
 
