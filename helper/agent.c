@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 /* Somebody else has the lock: flock tells nobody that it is free again. */
-#define BUSY_MS 50
+#define BUSY_MS 10
 /* After a failure that is not the trial's, and while the bus is away. */
 #define RETRY_MS 2000
 #define ALIVE_TRIES 10
@@ -194,7 +194,7 @@ static int only_agent(const char *run_dir)
     for (int i = 0; fd >= 0 && i < ALIVE_TRIES; i++) {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return fd;
-        g_usleep(BUSY_MS * 1000 / ALIVE_TRIES); /* whoever looks for an agent holds it for an instant */
+        g_usleep(BUSY_MS * 1000); /* whoever looks for an agent holds it for an instant */
     }
     journal_say(JOURNAL_TROUBLE, NULL, -1, "%s: %s", path,
                 fd >= 0 ? "another agent is running already" : g_strerror(errno));
