@@ -13,6 +13,7 @@
 
 #define ASK_MS 500
 #define LOOK_MS 10
+#define PATIENCE_MS 1500
 
 char *agent_trial(const char *run_dir)
 {
@@ -43,20 +44,32 @@ static GVariant *ask_systemd(Network *network, const char *method, GVariant *arg
                                        NULL, error);
 }
 
+static gboolean lives(const char *run_dir)
+{
+    g_autofree char *trial = agent_trial(run_dir);
+    return trial != NULL;
+}
+
 gboolean agent_available(Network *network, const char *run_dir, char **ret_why)
 {
-    g_autofree char *lives = agent_trial(run_dir);
+    gint64 until_ms = os.boottime_ms() + PATIENCE_MS;
     g_autoptr(GError) error = NULL;
 
-    if (lives)
+    if (lives(run_dir))
         return TRUE;
     g_autoptr(GVariant) reply =
         ask_systemd(network, "GetUnitFileState", g_variant_new("(s)", NM_TRIAL_UNIT), &error);
-    if (!reply) {
-        g_dbus_error_strip_remote_error(error);
-        *ret_why = g_strdup(error->message);
+    if (reply)
+        return TRUE;
+    while (!lives(run_dir)) { /* one in the foreground that was killed may just be on its way back */
+        if (os.boottime_ms() >= until_ms) {
+            g_dbus_error_strip_remote_error(error);
+            *ret_why = g_strdup(error->message);
+            return FALSE;
+        }
+        g_usleep(LOOK_MS * 1000);
     }
-    return reply != NULL;
+    return TRUE;
 }
 
 gboolean agent_summon(Network *network, const char *run_dir, const char *id, gint64 until_ms)

@@ -157,6 +157,9 @@ class Device:
         for number in (0, 1):
             self._plug(init, number)
         self.wait_nm()
+        if "trial_agent=yes" in (self.dir / "options").read_text():
+            wait_for("the agent", lambda: self.test(
+                "test -e /run/nm-trial/agent && ! flock -n /run/nm-trial/agent true"))
 
     def power_cut(self):
         """Every process of the device dies at once; what is not on its disk is gone."""
