@@ -25,8 +25,7 @@ static Profile *current(const struct record_profile *recorded, gboolean *ret_fro
     }
     g_clear_error(&failure);
     *ret_from_record = TRUE;
-    return profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1), recorded->length,
-                         error);
+    return recorded_profile(recorded, error);
 }
 
 /* `as_recorded`: the profile must be what was on trial; an edit that came later is not what was tested. */
@@ -35,8 +34,7 @@ static gboolean write_flags(const struct record_profile *recorded, const struct 
 {
     gsize length = 0;
     g_autoptr(Profile) now = current(recorded, ret_from_record, error);
-    g_autoptr(Profile) then = profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1),
-                                            recorded->length, NULL);
+    g_autoptr(Profile) then = recorded_profile(recorded, NULL);
     const Profile *profile = now && then && as_recorded && !profile_same(now, then) ? then : now;
     if (!profile)
         return FALSE;

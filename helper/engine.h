@@ -94,6 +94,10 @@ char *engine_boot_id(void);
 gboolean facts_from_files(const Record *record, struct facts *facts, GError **error);
 void facts_from_network(Engine *engine, const Record *record, struct facts *facts);
 
+/* A profile as the record has it; NULL with `error` (may be NULL) where libnm does not understand it. Caller
+ * frees. */
+Profile *recorded_profile(const struct record_profile *recorded, GError **error);
+
 /* effects.c: does one action other than PERSIST, ASK_NETWORK, WAIT, JUDGE and CLOSE; brings `facts` up to
  * date with what it changed, or has NM asked again. An activation changes `record` too. FALSE with `error`:
  * G_FILE_ERROR: the disk failed; else NM did not do it. */

@@ -29,9 +29,10 @@ static Profile *read_profile(const char *path, enum found *ret_found, GError **e
     return NULL;
 }
 
-static Profile *recorded(const struct record_profile *profile)
+Profile *recorded_profile(const struct record_profile *recorded, GError **error)
 {
-    return profile_parse(profile->path, g_memdup2(profile->data, profile->length + 1), profile->length, NULL);
+    return profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1), recorded->length,
+                         error);
 }
 
 static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
@@ -40,7 +41,7 @@ static gboolean candidate_facts(const Record *record, int i, struct pair_facts *
     enum found found = FOUND_NOTHING;
     GError *failure = NULL;
     g_autoptr(Profile) now = read_profile(pair->candidate.path, &found, &failure);
-    g_autoptr(Profile) then = recorded(&pair->candidate);
+    g_autoptr(Profile) then = recorded_profile(&pair->candidate, NULL);
 
     facts->candidate_flags = now ? profile_flags_state(now, pair->priority) : FLAGS_OTHER;
     if (failure) {
@@ -174,16 +175,16 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
 }
 
 /* Whether NM's memory of a profile says of autoconnect, priority and our mark what the file says. */
-static gboolean in_step(Engine *engine, const struct record_profile *recorded_profile, GError **error)
+static gboolean in_step(Engine *engine, const struct record_profile *stored, GError **error)
 {
     g_auto(NetworkProfile) known = {0};
     gboolean autoconnect = TRUE;
     enum found found = FOUND_NOTHING;
     gint32 priority = 0;
     const char *state = NULL;
-    g_autoptr(Profile) file = read_profile(recorded_profile->path, &found, NULL);
+    g_autoptr(Profile) file = read_profile(stored->path, &found, NULL);
 
-    if (!network_get_profile(engine->network, recorded_profile->uuid, &known, error))
+    if (!network_get_profile(engine->network, stored->uuid, &known, error))
         return !file && !later(*error);
     if (!file)
         return FALSE;
