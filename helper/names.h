@@ -9,6 +9,8 @@
 #define NM_TRIAL_RUN_DIR "/run/nm-trial"
 #define NM_TRIAL_PROFILE_DIR "/etc/NetworkManager/system-connections"
 
+#define NM_TRIAL_CONF "/etc/nm-trial/nm-trial.conf"
+
 /* In the state directory */
 #define NM_TRIAL_RECORD "trial"
 #define NM_TRIAL_HISTORY "history"
@@ -16,6 +18,8 @@
 /* In the run directory */
 #define NM_TRIAL_AGENT "agent"
 #define NM_TRIAL_CHECKS "checks"
+#define NM_TRIAL_EVENTS "events"
+#define NM_TRIAL_STATUS "status.json"
 
 /* NetworkManager's keyfile format (its documentation: nm-settings-keyfile) */
 #define KEYFILE_SUFFIX ".nmconnection"

@@ -212,7 +212,7 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
                               Network *network, GError **error)
 {
     g_autofree char *device = NULL;
-    const char *name = request->replace;
+    const char *name = request->options->replaces;
 
     if (g_strcmp0(name, "none") == 0) {
         if (plan->nm.active_uuid && strcmp(plan->nm.active_uuid, plan->candidate->uuid) != 0)
@@ -234,7 +234,7 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
     if (strcmp(name, plan->candidate->uuid) == 0 || strcmp(name, plan->candidate->id) == 0)
         return plan_refuse(
             error,
-            request->replace
+            request->options->replaces
                 ? "\"%s\" is the candidate itself. Name the profile to go back to: --replace PROFILE"
                 : "\"%s\" is what %s has now: nothing to try. If it is on trial all the same, name the "
                   "profile to go back to: --replace PROFILE",
@@ -326,11 +326,11 @@ static gboolean has_gateway(const Profile *profile)
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,
                               GError **error)
 {
-    gboolean by_default = !request->checks || !*request->checks, plain_http = FALSE,
-             gateway = has_gateway(plan->candidate);
+    char **checks = request->options->checks;
+    gboolean by_default = !checks, plain_http = FALSE, gateway = has_gateway(plan->candidate);
     g_autofree char *why = NULL;
     g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
-    gboolean wants_nm = by_default || g_strv_contains((const char *const *)request->checks, "nm");
+    gboolean wants_nm = by_default || g_strv_contains((const char *const *)checks, "nm");
     gboolean nm = wants_nm && checks_nm_believable(network_bus(network), &plain_http, &why);
 
     if (by_default) {
@@ -344,7 +344,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
         if (!nm)
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
-    for (char **name = request->checks; name && *name; name++) {
+    for (char **name = checks; name && *name; name++) {
         if (strcmp(*name, "nm") == 0 && !nm)
             return plan_refuse(error, "--check nm: %s", why);
         if (strcmp(*name, "gateway") == 0 && !gateway)
@@ -354,7 +354,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
                 "--confirm manual.",
                 plan->candidate->id);
         gboolean again = FALSE;
-        for (char **before = request->checks; before < name; before++)
+        for (char **before = checks; before < name; before++)
             again = again || strcmp(*before, *name) == 0;
         if (!again && strcmp(*name, "none") != 0)
             g_strv_builder_add(chosen, *name);
@@ -441,6 +441,9 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
         return NULL;
     plan->candidate = find(plan->profiles, skipped, request->candidate, FALSE, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
+        !options_take_profile(request->options, plan->candidate, error) ||
+        !options_take_file(request->options, NM_TRIAL_CONF, error) ||
+        !options_complete(request->options, plan->candidate->type, error) ||
         !find_device(plan, network, error) || !find_replaced(plan, request, skipped, network, error) ||
         !plan_suitable(plan, error) || !no_foreign_checkpoint(plan, network, error) ||
         !choose_checks(plan, request, network, error) ||

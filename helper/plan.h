@@ -4,6 +4,7 @@
 #pragma once
 
 #include "network.h"
+#include "options.h"
 #include "profile.h"
 
 #include <glib.h>
@@ -14,8 +15,7 @@ GQuark plan_error_quark(void);
 
 struct plan_request {
     const char *candidate; /* UUID or id */
-    const char *replace;   /* UUID or id, "none", NULL: the profile now active on the candidate's device */
-    char **checks;         /* NULL-terminated; empty: the default */
+    Options *options;      /* what was asked for; plan_new() completes it */
     const char *profile_dir;
     const char *state_dir;
     gboolean dry_run; /* not even a file that NM does not know is loaded */

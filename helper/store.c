@@ -20,8 +20,9 @@ static gboolean fail(const char *path, const char *doing, GError **error)
     int saved = errno;
     if (saved == EPERM) { /* our own finding: the kernel lets root do it */
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_PERM,
-                    "%s %s: it must belong to root, and be nobody else's to read or write (mode 0600)", doing,
-                    path);
+                    "%s %s: it must belong to root, and be nobody else's to write (a profile: nor to read, "
+                    "mode 0600)",
+                    doing, path);
         return FALSE;
     }
     g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(saved), "%s %s: %s", doing, path,
@@ -112,14 +113,15 @@ static gboolean read_all(int fd, GString *text)
     }
 }
 
-static gboolean may_read(int fd, gboolean trusted)
+/* `others`: the mode bits that make a file unfit for us, 0: anybody's will do. */
+static gboolean may_read(int fd, mode_t others)
 {
     struct stat st;
     if (os.fstat(fd, &st) < 0)
         return FALSE;
     if (!S_ISREG(st.st_mode))
         errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
-    else if (trusted && (st.st_uid != geteuid() || (st.st_mode & 077) != 0))
+    else if (others && (st.st_uid != geteuid() || (st.st_mode & others) != 0))
         errno = EPERM;
     else
         return TRUE;
@@ -136,15 +138,14 @@ gboolean store_unusable(const GError *error)
     return FALSE;
 }
 
-static gboolean read_file(const char *path, gboolean trusted, char **ret_data, gsize *ret_length,
-                          GError **error)
+static gboolean read_file(const char *path, mode_t others, char **ret_data, gsize *ret_length, GError **error)
 {
     /* O_NONBLOCK: somebody's FIFO must not hang us before fstat() tells that it is one */
     int fd = os.openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
     if (fd < 0)
         return fail(path, "opening", error);
     GString *text = g_string_new(NULL);
-    if (!may_read(fd, trusted) || !read_all(fd, text)) {
+    if (!may_read(fd, others) || !read_all(fd, text)) {
         fail(path, "reading", error);
         os_close(fd);
         g_string_free(text, TRUE);
@@ -158,12 +159,17 @@ static gboolean read_file(const char *path, gboolean trusted, char **ret_data, g
 
 gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError **error)
 {
-    return read_file(path, FALSE, ret_data, ret_length, error);
+    return read_file(path, 0, ret_data, ret_length, error);
 }
 
 gboolean store_read_trusted(const char *path, char **ret_data, gsize *ret_length, GError **error)
 {
-    return read_file(path, TRUE, ret_data, ret_length, error);
+    return read_file(path, 077, ret_data, ret_length, error);
+}
+
+gboolean store_read_public(const char *path, char **ret_data, gsize *ret_length, GError **error)
+{
+    return read_file(path, 022, ret_data, ret_length, error);
 }
 
 gboolean store_remove(const char *path, GError **error)

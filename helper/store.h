@@ -24,6 +24,9 @@ gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError
  * write: NM does not load such a profile either. */
 gboolean store_read_trusted(const char *path, char **ret_data, gsize *ret_length, GError **error);
 
+/* The same for what others may read, but not write: the administrator's settings. */
+gboolean store_read_public(const char *path, char **ret_data, gsize *ret_length, GError **error);
+
 /* Whether a failure to read says that the file is there and no such file can be used: a link, a directory,
  * too large, not root's own. FALSE for one that is not there (G_FILE_ERROR_NOENT), and for a disk that may
  * answer later. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Opens a trial that was planned: checkpoint, candidate, record. From the record on it is the engine's, and
+ * whatever the process that opened it does not live to do, the agent does. */
+#pragma once
+
+#include "engine.h"
+#include "plan.h"
+
+/* FALSE with a PLAN_ERROR: a trial is open already, or its record cannot be read. */
+gboolean opening_none_open(const char *state_dir, GError **error);
+
+/* The record of a trial to be opened, with an id of its own. `baseline`: what the checks said of the old
+ * network (JSON text), NULL: it is gone already. `started_by`: for people. Caller frees. */
+Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *baseline,
+                       const char *started_by);
+
+/* Opens it; the caller holds the lock. Durable on TRUE, and the journal says so; the engine goes on from
+ * there. On FALSE all is as it was. */
+gboolean opening_open(const Engine *engine, const Plan *plan, const Options *options, Record *record,
+                      GError **error);
