@@ -5,9 +5,7 @@
 #include "journal.h"
 #include "names.h"
 #include "os.h"
-
-#include <linux/magic.h>
-#include <sys/vfs.h>
+#include "storage.h"
 
 G_DEFINE_QUARK(nm_trial_plan_error_quark, plan_error)
 
@@ -370,62 +368,26 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
 /* Whoever may write there may put any profile in our way. */
 static gboolean roots_alone(const char *directory, GError **error)
 {
-    struct stat st;
-    if (stat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0)
-        return TRUE;
-    return plan_refuse(
-        error,
-        "%s can be written by others than root, so nothing in it can be trusted. Mend it: chown root %s; "
-        "chmod go-w %s",
-        directory, directory, directory);
-}
-
-static gboolean lost_at_reboot(const char *directory)
-{
-    struct statfs fs;
-    return statfs(directory, &fs) < 0 || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
-}
-
-/* Where an overlay keeps what is written below `directory`: the upperdir of its mount. Caller frees; NULL:
- * unknown. */
-static char *overlay_upper(const char *directory)
-{
-    g_autofree char *text = NULL;
-    size_t longest = 0;
-    char *upper = NULL;
-
-    if (!g_file_get_contents("/proc/self/mountinfo", &text, NULL, NULL))
-        return NULL;
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    for (char **line = lines; *line;
-         line++) { /* proc(5): the fifth field is the mount point, options come last */
-        g_auto(GStrv) fields = g_strsplit(*line, " ", -1);
-        const char *option = strstr(*line, "upperdir=");
-        if (g_strv_length(fields) < 5 || strlen(fields[4]) < longest ||
-            !g_str_has_prefix(directory, fields[4]))
-            continue;
-        longest = strlen(fields[4]);
-        g_free(upper);
-        upper = option ? g_strndup(option + strlen("upperdir="), strcspn(option + strlen("upperdir="), ",\n"))
-                       : NULL;
-    }
-    return upper;
+    return storage_roots_alone(directory) ||
+           plan_refuse(
+               error,
+               "%s can be written by others than root, so nothing in it can be trusted. Mend it: chown root "
+               "%s; chmod go-w %s",
+               directory, directory, directory);
 }
 
 /* A record that a reboot loses protects from nothing. */
 static gboolean survives_reboot(const char *directory, GError **error)
 {
-    struct statfs fs;
-    g_autofree char *upper = NULL;
-    gboolean overlay = statfs(directory, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
-
-    if (overlay)
-        upper = overlay_upper(directory);
-    if (!lost_at_reboot(directory) && (!overlay || (upper && !lost_at_reboot(upper))))
-        return TRUE;
-    return plan_refuse(
-        error, "%s is not on storage that survives a reboot%s; a trial there would protect from nothing.",
-        directory, overlay ? " (an overlay on memory, or on a place that cannot be seen)" : "");
+    enum storage storage = storage_of(directory);
+    return storage == STORAGE_LASTING ||
+           plan_refuse(
+               error,
+               "%s is not on storage that survives a reboot%s; a trial there would protect from nothing.",
+               directory,
+               storage == STORAGE_OVERLAY_IN_MEMORY
+                   ? " (an overlay on memory, or on a place that cannot be seen)"
+                   : "");
 }
 
 Plan *plan_new(const struct plan_request *request, Network *network, GError **error)

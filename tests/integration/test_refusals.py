@@ -16,6 +16,9 @@ BRIDGE = """nmcli connection add type bridge con-name br-old ifname br0 ipv4.met
             nmcli connection add type bridge con-name br-new ifname br0 ipv4.method disabled ipv6.method disabled \
                   autoconnect no"""
 
+OVERLAY = "mount -t tmpfs tmpfs /mnt; mkdir /mnt/upper /mnt/work; " \
+          "mount -t overlay -o lowerdir={0},upperdir=/mnt/upper,workdir=/mnt/work overlay {0}"
+
 
 class Row(typing.NamedTuple):
     """One refusal: what is done to the profiles "good" and "lan" and in the device, and what stderr must speak of."""
@@ -106,6 +109,10 @@ ROWS = [
     Row("a state directory that a reboot loses", "reboot|tmpfs|storage|/var/lib/nm-trial",
         do="mkdir -p /var/lib/nm-trial; mount -t tmpfs -o mode=0700 tmpfs /var/lib/nm-trial",
         undo="umount /var/lib/nm-trial"),
+    Row("a state directory that is an overlay on memory", "/var/lib/nm-trial.*reboot.*overlay",
+        do=OVERLAY.format("/var/lib/nm-trial"), undo="umount /var/lib/nm-trial /mnt"),
+    Row("a directory of profiles that is an overlay on memory", "system-connections.*reboot.*overlay",
+        do=OVERLAY.format(DIRECTORY), undo=f"umount {DIRECTORY} /mnt"),
 ]
 
 
