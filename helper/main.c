@@ -22,6 +22,7 @@ static const struct {
     {"wait", verb_wait, "[ID]", "wait for the verdict: exit 0 promoted, 5 reverted"},
     {"status", verb_status, "[--json]", "what is going on"},
     {"history", verb_history, "[--json]", "the last verdicts"},
+    {"doctor", verb_doctor, "[--json]", "is this device set up so that a trial can be trusted?"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
 };
@@ -36,6 +37,7 @@ static void help(FILE *to)
         fprintf(to, "  %-8s %-22s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].summary);
     fprintf(to,
             "\nExample:\n"
+            "  nm-trial doctor                            before the first trial: is this device fit?\n"
             "  nm-trial start new-uplink --wait           promoted once the checks pass, else reverted\n"
             "  nm-trial start new-uplink --confirm manual then, over the new network: nm-trial confirm\n\n"
             "Exit codes: 0 done; 1 failed; 2 usage; 3 no trial open; 4 refused; 5 the trial was reverted.\n"

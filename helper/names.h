@@ -4,12 +4,19 @@
 
 #define NM_TRIAL_IDENTIFIER "nm-trial"
 #define NM_TRIAL_UNIT "nm-trial.service"
+#define NM_TRIAL_BOOT_UNIT "nm-trial-boot.service"
 
 #define NM_TRIAL_STATE_DIR "/var/lib/nm-trial"
 #define NM_TRIAL_RUN_DIR "/run/nm-trial"
 #define NM_TRIAL_PROFILE_DIR "/etc/NetworkManager/system-connections"
 
 #define NM_TRIAL_CONF "/etc/nm-trial/nm-trial.conf"
+
+/* The dispatcher script: in one of the directories, where it is a link into no-wait.d below it */
+#define NM_TRIAL_SCRIPT "90-nm-trial"
+#define NM_DISPATCHER_DIR "/etc/NetworkManager/dispatcher.d"
+#define NM_DISPATCHER_LIB_DIR "/usr/lib/NetworkManager/dispatcher.d"
+#define NM_DISPATCHER_NO_WAIT "no-wait.d"
 
 /* In the state directory */
 #define NM_TRIAL_RECORD "trial"
@@ -20,6 +27,14 @@
 #define NM_TRIAL_CHECKS "checks"
 #define NM_TRIAL_EVENTS "events"
 #define NM_TRIAL_STATUS "status.json"
+
+/* Beginning of a temporary file's name. A leading dot: NM ignores such names. `x.tmp` or `x.nmconnection.bak`
+ * would load as profiles. */
+#define NM_TRIAL_TEMPORARY ".nm-trial-new."
+
+/* NetworkManager's other directories of profiles: gone after a reboot, and the vendor's */
+#define NM_RUN_PROFILE_DIR "/run/NetworkManager/system-connections"
+#define NM_LIB_PROFILE_DIR "/usr/lib/NetworkManager/system-connections"
 
 /* NetworkManager's keyfile format (its documentation: nm-settings-keyfile) */
 #define KEYFILE_SUFFIX ".nmconnection"
@@ -46,10 +61,18 @@
 #define NM_IFACE_CHECKPOINT "org.freedesktop.NetworkManager.Checkpoint"
 #define NM_IFACE_IP4 "org.freedesktop.NetworkManager.IP4Config"
 #define NM_IFACE_IP6 "org.freedesktop.NetworkManager.IP6Config"
+#define NM_DISPATCHER_BUS_NAME "org.freedesktop.nm_dispatcher"
+#define DBUS_NAME "org.freedesktop.DBus"
+#define DBUS_PATH "/org/freedesktop/DBus"
 #define DBUS_IFACE_PROPERTIES "org.freedesktop.DBus.Properties"
 #define SYSTEMD_BUS_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_IFACE_MANAGER "org.freedesktop.systemd1.Manager"
+#define SYSTEMD_IFACE_UNIT "org.freedesktop.systemd1.Unit"
+#define SYSTEMD_IFACE_SERVICE "org.freedesktop.systemd1.Service"
+#define NM_UNIT "NetworkManager.service"
+#define NM_DISPATCHER_UNIT "NetworkManager-dispatcher.service"
+#define NM_DISPATCHER_ALIAS "dbus-org.freedesktop.nm-dispatcher.service"
 
 /* Exit codes, the interface's */
 enum nm_trial_exit {

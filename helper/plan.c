@@ -61,8 +61,7 @@ static gboolean refuse_skipped(GPtrArray *skipped, const char *name, GError **er
 /* Profiles that would not be there, or not the same, after a reboot. */
 static gboolean refuse_elsewhere(const char *name, gboolean replaced, GError **error)
 {
-    static const char *const places[] = {"/run/NetworkManager/system-connections",
-                                         "/usr/lib/NetworkManager/system-connections"};
+    static const char *const places[] = {NM_RUN_PROFILE_DIR, NM_LIB_PROFILE_DIR};
     for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
         g_autoptr(GPtrArray) profiles = profile_read_directory(places[i], NULL);
         for (guint j = 0; j < profiles->len; j++) {

@@ -11,8 +11,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* A leading dot: NM ignores such names. `x.tmp` or `x.nmconnection.bak` would load as profiles. */
-#define TEMPORARY_PREFIX ".nm-trial-new."
 #define LOCK_POLL_MS 20
 
 static gboolean fail(const char *path, const char *doing, GError **error)
@@ -76,7 +74,7 @@ static gboolean write_file(int directory, const char *name, const char *data, gs
 gboolean store_write(const char *path, const char *data, gsize length, GError **error)
 {
     g_autofree char *name = g_path_get_basename(path);
-    g_autofree char *temporary = g_strconcat(TEMPORARY_PREFIX, name, NULL);
+    g_autofree char *temporary = g_strconcat(NM_TRIAL_TEMPORARY, name, NULL);
     gboolean done = FALSE;
     int directory = open_directory(path);
 
@@ -229,7 +227,7 @@ void store_sweep(const char *directory)
     const char *name;
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(directory, name, NULL);
-        if (g_str_has_prefix(name, TEMPORARY_PREFIX))
+        if (g_str_has_prefix(name, NM_TRIAL_TEMPORARY))
             (void)os.unlinkat(AT_FDCWD, path, 0);
     }
 }

@@ -61,12 +61,18 @@ gboolean verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int le
     return TRUE;
 }
 
+gboolean verb_root(void)
+{
+    if (geteuid() == 0)
+        return TRUE;
+    verb_error("this needs root: it reads and writes the system's network profiles. Try it with sudo.");
+    return FALSE;
+}
+
 gboolean verb_open(VerbContext *context)
 {
-    if (geteuid() != 0) {
-        verb_error("this needs root: it reads and writes the system's network profiles. Try it with sudo.");
+    if (!verb_root())
         return FALSE;
-    }
     /* On a read-only disk an existing one is fine; without one nothing works, and the lock says why. */
     (void)store_make_directory(NM_TRIAL_STATE_DIR, 0700, NULL);
     (void)g_mkdir_with_parents(NM_TRIAL_RUN_DIR, 0700);

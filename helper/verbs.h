@@ -16,6 +16,7 @@ int verb_extend(int argc, char **argv);
 int verb_wait(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_history(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 int verb_agent(int argc, char **argv);
 int verb_boot(int argc, char **argv);
 
@@ -28,6 +29,9 @@ gboolean verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int le
 /* Says "nm-trial: message" on stderr, in one line. */
 void verb_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 int verb_usage(const GError *error); /* says it; returns EXIT_USAGE */
+
+/* Whether this is root; FALSE: it said that it must be (exit code EXIT_FAILED). */
+gboolean verb_root(void);
 
 /* What every verb that runs the engine needs. Zero it, then verb_open(); FALSE: it said why (exit code
  * EXIT_FAILED). */

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The stored profiles: does each device come up at the next boot, and on a profile that was tried? */
+#include "doctor.h"
+#include "names.h"
+#include "plan.h"
+
+/* What a profile says of itself; a profile with permissions is a user's own and is not believed. */
+static const char *annotation(const Profile *profile, const char *key)
+{
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    return nm_setting_connection_get_num_permissions(s) == 0 ? profile_annotation(profile, key) : NULL;
+}
+
+static gboolean promoted(const Profile *profile)
+{
+    return g_strcmp0(annotation(profile, ANNOTATION_STATE), "promoted") == 0;
+}
+
+static gboolean candidate(const Profile *profile)
+{
+    const char *state = annotation(profile, ANNOTATION_STATE);
+    return !promoted(profile) && (annotation(profile, ANNOTATION_REPLACES) ||
+                                  g_strcmp0(state, "trying") == 0 || g_strcmp0(state, "demoted") == 0);
+}
+
+/* The profile that a candidate names to go back to; NULL: it names none. */
+static const char *replaces(const Profile *profile)
+{
+    const char *name = candidate(profile) ? annotation(profile, ANNOTATION_REPLACES) : NULL;
+    return name && strcmp(name, "none") != 0 ? name : NULL;
+}
+
+static gboolean called(const Profile *profile, const char *name)
+{
+    return name && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0);
+}
+
+/* Whether the device has something to do with trials: then somebody relies on it. */
+static gboolean concerned(const Doctor *doctor, const Profile *profile)
+{
+    if (promoted(profile) || replaces(profile))
+        return TRUE;
+    for (guint i = 0; i < doctor->profiles->len; i++)
+        if (called(profile, replaces(doctor->profiles->pdata[i])))
+            return TRUE;
+    return FALSE;
+}
+
+/* Devices at the next boot */
+
+/* Whether NM would bring the device of `like` up with that profile. A port with autoconnect brings its
+ * controller up. */
+static gboolean brings_up(const Profile *profile, const Profile *like)
+{
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    const char *controller = nm_setting_connection_get_master(s);
+
+    if (!profile->autoconnect)
+        return FALSE;
+    if (g_strcmp0(controller, like->interface) == 0 || g_strcmp0(controller, like->uuid) == 0)
+        return TRUE;
+    return profile->interface ? strcmp(profile->interface, like->interface) == 0
+                              : strcmp(profile->type, like->type) == 0 && plan_fits(profile, like->interface);
+}
+
+static gboolean any_brings_up(GPtrArray *profiles, const char *only, const Profile *like, const Profile *but)
+{
+    for (guint i = 0; i < profiles->len; i++) {
+        const Profile *profile = profiles->pdata[i];
+        g_autofree char *name = g_path_get_basename(profile->path);
+        if (profile != but && g_str_has_prefix(name, only) && brings_up(profile, like))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Whether the device of `like` has a network after a boot, other than by `but` (NULL: by any). In /run only
+ * netplan's profiles are there again. */
+static gboolean comes_up(const Doctor *doctor, const Profile *like, const Profile *but)
+{
+    g_autoptr(GPtrArray) vendors = profile_read_directory(NM_LIB_PROFILE_DIR, NULL);
+    g_autoptr(GPtrArray) made = profile_read_directory(NM_RUN_PROFILE_DIR, NULL);
+    return any_brings_up(doctor->profiles, "", like, but) || any_brings_up(vendors, "", like, NULL) ||
+           any_brings_up(made, "netplan-", like, NULL);
+}
+
+static void examine_device(Doctor *doctor, guint first)
+{
+    const Profile *like = doctor->profiles->pdata[first];
+    g_autoptr(GString) ids = g_string_new(NULL);
+    gboolean relied_on = FALSE;
+
+    for (guint i = 0; i < doctor->profiles->len; i++) {
+        const Profile *profile = doctor->profiles->pdata[i];
+        if (g_strcmp0(profile->interface, like->interface) != 0)
+            continue;
+        if (i < first)
+            return; /* the device was looked at already */
+        g_string_append_printf(ids, "%s\"%s\"", ids->len ? ", " : "", profile->id);
+        relied_on = relied_on || concerned(doctor, profile);
+    }
+    if (!comes_up(doctor, like, NULL))
+        doctor_say(doctor, relied_on ? FINDING_FAILURE : FINDING_WARNING,
+                   g_strdup_printf("%s is offline after a reboot: none of its stored profiles (%s) has "
+                                   "autoconnect, and NetworkManager makes no automatic one beside them",
+                                   like->interface, ids->str),
+                   g_strdup("If the device is to have a network: nmcli connection modify PROFILE "
+                            "connection.autoconnect yes, with the one that is known to be good"));
+}
+
+/* Candidates */
+
+static void examine_untested(Doctor *doctor, const Profile *profile)
+{
+    if (!candidate(profile) || !profile->autoconnect)
+        return;
+    gboolean last = profile->interface && !comes_up(doctor, profile, profile);
+    doctor_say(doctor, FINDING_FAILURE,
+               g_strdup_printf("\"%s\" is a candidate, not promoted, and has autoconnect: it may come up "
+                               "untested at the next boot",
+                               profile->id),
+               g_strdup_printf("%snmcli connection modify %s connection.autoconnect no; then: nm-trial start "
+                               "%s",
+                               last ? "First give another profile of its device autoconnect, or the device "
+                                      "is offline after a reboot. Then: "
+                                    : "",
+                               profile->uuid, profile->uuid));
+}
+
+static void examine_replaced(Doctor *doctor, const Profile *profile)
+{
+    const char *name = replaces(profile);
+    const Profile *replaced = NULL;
+
+    if (!name)
+        return;
+    for (guint i = 0; i < doctor->profiles->len; i++)
+        if (called(doctor->profiles->pdata[i], name))
+            replaced = doctor->profiles->pdata[i];
+    if (!replaced)
+        doctor_say(doctor, FINDING_WARNING,
+                   g_strdup_printf("\"%s\" is to replace \"%s\", which is not stored in %s: it cannot be "
+                                   "tried",
+                                   profile->id, name, NM_TRIAL_PROFILE_DIR),
+                   g_strdup_printf("Store that one, or name the one to go back to: nm-trial start %s "
+                                   "--replace PROFILE",
+                                   profile->uuid));
+    else if (!replaced->autoconnect)
+        doctor_say(doctor,
+                   comes_up(doctor, replaced->interface ? replaced : profile, profile) ? FINDING_WARNING
+                                                                                       : FINDING_FAILURE,
+                   g_strdup_printf("\"%s\" is to replace \"%s\", which has no autoconnect: it is nothing to "
+                                   "go back to",
+                                   profile->id, replaced->id),
+                   g_strdup_printf("If \"%s\" is known to be good: nmcli connection modify %s "
+                                   "connection.autoconnect yes",
+                                   replaced->id, replaced->uuid));
+}
+
+static void examine_skipped(Doctor *doctor)
+{
+    for (guint i = 0; i < doctor->skipped->len; i++) {
+        const struct profile_skipped *entry = doctor->skipped->pdata[i];
+        doctor_say(doctor, entry->unreadable ? FINDING_FAILURE : FINDING_WARNING,
+                   g_strdup_printf("not usable: %s", entry->why),
+                   g_strdup(entry->unreadable
+                                ? "The disk may be failing: dmesg"
+                                : "NetworkManager needs a complete keyfile there, owned by root, mode 0600; "
+                                  "a trial one that is no symbolic link. Mend it, or move it elsewhere."));
+    }
+}
+
+void doctor_profiles(Doctor *doctor)
+{
+    guint before = doctor->findings->len;
+
+    for (guint i = 0; i < doctor->profiles->len; i++) {
+        const Profile *profile = doctor->profiles->pdata[i];
+        examine_untested(doctor, profile);
+        examine_replaced(doctor, profile);
+        if (profile->interface)
+            examine_device(doctor, i);
+    }
+    examine_skipped(doctor);
+    doctor_say_well(doctor, before,
+                    g_strdup_printf("%u stored; every device that has one comes up at the next boot",
+                                    doctor->profiles->len));
+}
