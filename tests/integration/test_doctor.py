@@ -6,6 +6,7 @@ import typing
 import unittest
 
 from case import Case, PROFILES, uuid_of, wait_for
+from hands import INTERFACE
 
 EXAMINATIONS = ["networkmanager", "connectivity", "dispatcher", "units", "storage", "profiles", "copiers",
                 "leftovers"]
@@ -200,7 +201,8 @@ ROWS = {
         Row("a tombstone in /etc", (f"failure: ^{DIRECTORY}/{META} says that {LAN} is deleted",),
             f"ln -s /dev/null {DIRECTORY}/{META}", f"rm {DIRECTORY}/{META}"),
         Row("a tombstone in /run that is a file", (f"failure: ^{RUN}/{META} says that {LAN} is deleted",),
-            f"printf '[nmmeta]\\nuuid={uuid_of('lan')}\\nloaded-path=/dev/null\\n' >{RUN}/{META}", f"rm {RUN}/{META}"),
+            f"printf '[nmmeta]\\nuuid={uuid_of('lan')}\\nloaded-path=/dev/null\\n' >{RUN}/{META}",
+            f"rm {RUN}/{META}"),
         Row("a tombstone of a profile that is not stored", (), f"ln -s /dev/null {DIRECTORY}/{uuid_of('x')}.nmmeta",
             f"rm {DIRECTORY}/{uuid_of('x')}.nmmeta"),
         Row("a note of NetworkManager's that is no tombstone", (), f"ln -s {LAN} {RUN}/{META}",
@@ -355,6 +357,8 @@ class Doctor(Examined):
         healthy = self.examine(status=0)
         also = ("connectivity",)
         self.device.kill_nm(restart=False)
+        wait_for("the bus to notice it", lambda: "false" in self.dbus(
+            "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner", f"string:{INTERFACE}"))
         now = self.examine(status=1)
         self.assert_found("networkmanager", ("failure: is not running",), healthy, now, also)
         self.assertEqual([f["text"] for f in now if f["name"] == "connectivity"],
