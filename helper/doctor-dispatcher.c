@@ -133,7 +133,7 @@ static void examine_service(Doctor *doctor)
         return;
     unit = doctor_unit_state(doctor, NM_DISPATCHER_UNIT, NULL);
     alias = doctor_unit_state(doctor, NM_DISPATCHER_ALIAS, NULL); /* what D-Bus has systemd start */
-    if (!alias || g_str_has_prefix(alias, "masked") || (unit && g_str_has_prefix(unit, "masked")))
+    if (!alias || g_str_has_prefix(alias, "masked"))
         doctor_say(
             doctor, FINDING_WARNING,
             g_strdup_printf("%s is %s: " NO_ACTIVATION, NM_DISPATCHER_UNIT, unit ? unit : "not installed"),

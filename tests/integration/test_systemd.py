@@ -147,6 +147,59 @@ class Systemd(unittest.TestCase):
         self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("reverted", "cancelled"))
         wait_for("the agent's end", lambda: not self.container.processes("nm-trial"))
 
+    # doctor, on the same units
+
+    def findings(self, name, status=(0, 1)):
+        """What doctor says of that: (state, text) each."""
+        result = self.trial("doctor", "--json", check=False)
+        self.assertIn(result.returncode, status, result)
+        found = json.loads(result.stdout)["findings"]
+        self.assertEqual(result.returncode, int("failure" in [finding["state"] for finding in found]))
+        return [(finding["state"], finding["text"]) for finding in found if finding["name"] == name]
+
+    def assert_sick(self, do, undo, *expected, name="units"):
+        """What is done is found, and nothing else of that kind; undone, it is not found any more."""
+        healthy = self.findings(name)
+        self.container.run("sh", "-ec", do)
+        new = [finding for finding in self.findings(name) if finding not in healthy]
+        self.assertEqual([state for state, _ in new], [state for state, _ in expected], new)
+        for (_, text), (_, words) in zip(new, expected):
+            self.assertRegex(text, words)
+        self.container.run("sh", "-ec", undo)
+        self.assertEqual(self.findings(name), healthy)
+
+    @explained
+    def test_doctor(self):
+        boot, agent = "nm-trial-boot.service", "nm-trial.service"
+        self.assertEqual(self.findings("units", status=(0,)),
+                         [("ok", f"{boot} is enabled"), ("ok", f"{agent} is enabled")])
+        for name in (boot, agent):
+            self.assert_sick(f"systemctl disable {name}", f"systemctl enable {name}",
+                             ("failure", f"{name} is disabled"))
+            self.assert_sick(f"systemctl disable {name}; systemctl mask {name}",
+                             f"systemctl unmask {name}; systemctl enable {name}", ("failure", f"{name} is masked"))
+        self.assert_sick(f"systemctl disable {boot}; systemctl enable --runtime {boot}",
+                         f"systemctl disable --runtime {boot}; systemctl enable {boot}",
+                         ("failure", f"{boot} is enabled-runtime"))
+        unit = f"/usr/lib/systemd/system/{boot}"
+        self.assert_sick(f"mv {unit} /var/tmp; rm /etc/systemd/system/*.wants/{boot}; systemctl daemon-reload",
+                         f"mv /var/tmp/{boot} {unit}; systemctl daemon-reload; systemctl enable {boot}",
+                         ("failure", f"systemd has no {boot}"))
+        self.assert_sick(f"cp {unit} /var/tmp; sed -i /^Before=NetworkManager/d {unit}; systemctl daemon-reload",
+                         f"mv /var/tmp/{boot} {unit}; systemctl daemon-reload",
+                         ("failure", f"{boot} is not ordered before NetworkManager.service"))
+        self.assert_sick(f"systemctl stop {boot}", f"systemctl start {boot}", ("warning", f"{boot} did not run"))
+        drop_in = f"/run/systemd/system/{boot}.d"
+        fails = r"[Service]\nExecStart=\nExecStart=/bin/false\n"
+        self.assert_sick(f"mkdir -p {drop_in}; printf '{fails}' >{drop_in}/fails.conf; systemctl daemon-reload; "
+                         f"systemctl restart {boot} || true",
+                         f"rm -r {drop_in}; systemctl daemon-reload; systemctl restart {boot}",
+                         ("failure", f"{boot} has failed .exit-code"))
+        dispatcher = "NetworkManager-dispatcher.service"
+        for how, back in (("disable", "enable"), ("mask", "unmask")):
+            self.assert_sick(f"systemctl {how} {dispatcher}", f"systemctl {back} {dispatcher}",
+                             ("warning", f"{dispatcher} is {how}"), name="dispatcher")
+
 
 if __name__ == "__main__":
     unittest.main()
