@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agent.h"
 
-#include "engine.h"
+#include "candidate.h"
+#include "event.h"
 #include "journal.h"
 #include "judge.h"
 #include "names.h"
@@ -106,6 +107,25 @@ static void judge_if_asked(struct agent *agent, const EngineResult *result)
         judge_once(agent->judge, result->record);
 }
 
+/* What came up since the last look. TRUE: some of it must be looked at again. */
+static gboolean look_at_events(struct agent *agent)
+{
+    g_autoptr(GPtrArray) events = event_list(agent->run_dir);
+    gboolean again = FALSE;
+
+    for (guint i = 0; i < events->len; i++) {
+        const Event *event = events->pdata[i];
+        enum candidate_fate fate = candidate_up(&agent->engine, event->uuid, event->interface);
+        if (fate == CANDIDATE_OPENED)
+            queue(agent);
+        if (fate == CANDIDATE_LATER)
+            again = TRUE;
+        else
+            event_forget(agent->run_dir, event->uuid);
+    }
+    return again;
+}
+
 static void run_locked(struct agent *agent)
 {
     g_auto(EngineResult) result = {0};
@@ -120,8 +140,13 @@ static void run_locked(struct agent *agent)
         retry_in(agent, RETRY_MS);
         return;
     }
-    if (!result.record) {
+    gboolean again = look_at_events(agent);
+    if (!result.record && !again && !agent->queued) {
         idle(agent);
+        return;
+    }
+    if (!result.record) {
+        retry_in(agent, RETRY_MS);
         return;
     }
     judge_follow(agent->judge, result.record, result.active);
@@ -207,8 +232,9 @@ static gboolean set_up(struct agent *agent)
 {
     guint64 watchdog_us = 0;
 
+    g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
-    if (g_mkdir_with_parents(agent->run_dir, 0700) < 0 ||
+    if (g_mkdir_with_parents(events, 0700) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
     agent->alive = only_agent(agent->run_dir);
@@ -216,6 +242,7 @@ static gboolean set_up(struct agent *agent)
     agent->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (agent->alive < 0 || agent->timer < 0 || agent->inotify < 0)
         return FALSE;
+    (void)inotify_add_watch(agent->inotify, events, IN_MOVED_TO);
     (void)inotify_add_watch(agent->inotify, agent->engine.state_dir, IN_MOVED_TO | IN_DELETE);
     (void)inotify_add_watch(agent->inotify, agent->engine.profile_dir,
                             IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE);

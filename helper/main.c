@@ -24,6 +24,7 @@ static const struct {
     {"history", verb_history, "[--json]", "the last verdicts"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
+    {"event", verb_event, "[INTERFACE UUID]", "a profile came up (the dispatcher script calls it)"},
 };
 
 static void help(FILE *to)

@@ -140,6 +140,12 @@ const char *profile_annotation(const Profile *profile, const char *key)
     return user ? nm_setting_user_get_data(user, key) : NULL;
 }
 
+gboolean profile_believed(const Profile *profile)
+{
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    return nm_setting_connection_get_num_permissions(s) == 0;
+}
+
 /* A copy of the connection without what this program changes itself. */
 static NMConnection *without_flags(const Profile *profile)
 {

@@ -45,6 +45,10 @@ GPtrArray *profile_skipped_new(void);
 /* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
 const char *profile_annotation(const Profile *profile, const char *key);
 
+/* Whether its annotations may be believed: one with permissions is a user's own, who may write into it what
+ * he likes. (That the file is root's alone, store_read_trusted() has seen.) */
+gboolean profile_believed(const Profile *profile);
+
 /* Whether two profiles mean the same to NetworkManager, secrets included, but for what this program changes
  * itself: autoconnect, autoconnect-priority and the nm-trial.* annotations. Comments and keys that NM does
  * not know do not count. */
