@@ -22,6 +22,7 @@ static const struct {
     {"wait", verb_wait, "[ID]", "wait for the verdict: exit 0 promoted, 5 reverted"},
     {"status", verb_status, "[--json]", "what is going on"},
     {"history", verb_history, "[--json]", "the last verdicts"},
+    {"annotate", verb_annotate, "PROFILE [KEY=VALUE...]", "a profile's nm-trial.* keys"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
     {"event", verb_event, "[INTERFACE UUID]", "a profile came up (the dispatcher script calls it)"},

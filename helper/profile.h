@@ -69,6 +69,16 @@ struct profile_flags {
 char *profile_with_flags(const Profile *profile, const struct profile_flags *flags, gsize *ret_length,
                          GError **error);
 
+/* One annotation to be set; value NULL: removed. */
+struct profile_annotation {
+    const char *key; /* with its prefix */
+    const char *value;
+};
+/* The profile's bytes with those annotations, and every other byte as it was; read back as above. NULL with
+ * `error`: NM would not have such a value, or the file is hostile. Caller frees. */
+char *profile_with_annotations(const Profile *profile, const struct profile_annotation *annotations, gsize n,
+                               gsize *ret_length, GError **error);
+
 /* How the file's flags look to a trial that would promote it at `priority`. */
 enum flags_state profile_flags_state(const Profile *profile, int priority);
 
