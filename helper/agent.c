@@ -8,10 +8,12 @@
 #include "names.h"
 #include "os.h"
 #include "store.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <glib/gstdio.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
@@ -126,45 +128,54 @@ static gboolean look_at_events(struct agent *agent)
     return again;
 }
 
-static void run_locked(struct agent *agent)
+/* FALSE: what is on the disk cannot be read now. */
+static gboolean run_locked(struct agent *agent, EngineResult *result)
 {
-    g_auto(EngineResult) result = {0};
     g_autoptr(GError) error = NULL;
 
     judge_tell(agent->judge, &agent->engine.checks);
-    if (!engine_run(&agent->engine, NULL, &result, &error)) {
+    if (!engine_run(&agent->engine, NULL, result, &error)) {
         if (g_strcmp0(agent->said, error->message) != 0)
             journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
         g_free(agent->said);
         agent->said = g_strdup(error->message);
         retry_in(agent, RETRY_MS);
-        return;
+        return FALSE;
     }
     gboolean again = look_at_events(agent);
-    if (!result.record && !again && !agent->queued) {
-        idle(agent);
-        return;
-    }
-    if (!result.record) {
+    if (result->record) {
+        judge_follow(agent->judge, result->record, result->active);
+        wake_at(agent, network_bus(agent->network) ? result->wake_ms
+                                                   : MIN(result->wake_ms, os.boottime_ms() + RETRY_MS));
+        judge_if_asked(agent, result);
+    } else if (again || agent->queued)
         retry_in(agent, RETRY_MS);
-        return;
-    }
-    judge_follow(agent->judge, result.record, result.active);
-    wake_at(agent,
-            network_bus(agent->network) ? result.wake_ms : MIN(result.wake_ms, os.boottime_ms() + RETRY_MS));
-    judge_if_asked(agent, &result);
+    else
+        idle(agent);
+    return TRUE;
+}
+
+/* Without the lock: NM is asked what is active, and may take its time. */
+static void publish(const struct agent *agent, const EngineResult *result)
+{
+    g_autofree char *path = g_build_filename(agent->run_dir, NM_TRIAL_STATUS, NULL);
+    view_publish(path, result->record, result->network_away ? NULL : agent->network);
 }
 
 static void run(struct agent *agent)
 {
+    g_auto(EngineResult) result = {0};
+
     take_up(agent);
     int lock = store_lock(agent->engine.state_dir, 0, NULL);
     if (lock < 0) {
         retry_in(agent, BUSY_MS);
         return;
     }
-    run_locked(agent);
+    gboolean known = run_locked(agent, &result);
     store_unlock(lock);
+    if (known)
+        publish(agent, &result);
     if (!agent->ready)
         (void)sd_notify(0, "READY=1");
     agent->ready = TRUE;
@@ -234,7 +245,7 @@ static gboolean set_up(struct agent *agent)
 
     g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
-    if (g_mkdir_with_parents(events, 0700) < 0 ||
+    if (g_mkdir_with_parents(events, 0700) < 0 || g_chmod(agent->run_dir, 0755) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
     agent->alive = only_agent(agent->run_dir);
