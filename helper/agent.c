@@ -2,7 +2,6 @@
 #include "agent.h"
 
 #include "candidate.h"
-#include "event.h"
 #include "journal.h"
 #include "judge.h"
 #include "names.h"
@@ -117,7 +116,7 @@ static gboolean look_at_events(struct agent *agent)
 
     for (guint i = 0; i < events->len; i++) {
         const Event *event = events->pdata[i];
-        enum candidate_fate fate = candidate_up(&agent->engine, event->uuid, event->interface);
+        enum candidate_fate fate = candidate_up(&agent->engine, event);
         if (fate == CANDIDATE_OPENED)
             queue(agent);
         if (fate == CANDIDATE_LATER)

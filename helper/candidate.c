@@ -6,7 +6,6 @@
 #include "names.h"
 #include "opening.h"
 #include "store.h"
-#include "takeover.h"
 
 /* NMSettingsConnectionFlags: unsaved, generated, volatile, external. A profile of which one holds is not what
  * an administrator has stored. */
@@ -181,9 +180,9 @@ static gboolean calls_for_trial(Arrival *arrival)
            (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) && !known_good(arrival);
 }
 
-enum candidate_fate candidate_up(Engine *engine, const char *uuid, const char *interface)
+enum candidate_fate candidate_up(Engine *engine, const Event *event)
 {
-    g_auto(Arrival) arrival = {.engine = engine, .uuid = uuid, .interface = interface};
+    g_auto(Arrival) arrival = {.engine = engine, .uuid = event->uuid, .interface = event->interface};
     g_autoptr(Record) open = engine_load(engine->state_dir, NULL);
     g_autoptr(GError) error = NULL;
 
@@ -200,7 +199,7 @@ enum candidate_fate candidate_up(Engine *engine, const char *uuid, const char *i
         return ignore(&arrival, doubt);
     if (!calls_for_trial(&arrival))
         return CANDIDATE_LEFT;
-    if (takeover_seen(engine->network, interface))
+    if (event->again)
         return ignore(&arrival, "NetworkManager was restarted, and sent the event again");
     if (!options_take_profile(&arrival.options, arrival.profile, &error) ||
         !opening_none_open(engine->state_dir, &error))

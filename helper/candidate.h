@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine.h"
+#include "event.h"
 
 enum candidate_fate {
     CANDIDATE_LEFT,   /* nothing is to be done, or it was refused; the journal has why where that matters */
@@ -10,6 +11,6 @@ enum candidate_fate {
     CANDIDATE_LATER,  /* NetworkManager does not answer, or the disk does not: look again */
 };
 
-/* A profile has come up on an interface. The caller holds the lock. A refused trial's replaced profile is
+/* A profile has come up. The caller holds the lock. A refused trial's replaced profile is
  * activated again, if it is one that a boot would bring up. */
-enum candidate_fate candidate_up(Engine *engine, const char *uuid, const char *interface);
+enum candidate_fate candidate_up(Engine *engine, const Event *event);

@@ -7,10 +7,14 @@
 #include "journal.h"
 #include "names.h"
 #include "store.h"
+#include "takeover.h"
 #include "verbs.h"
 
 #include <NetworkManager.h>
 #include <glib/gstdio.h>
+
+/* Behind the interface's name, which has no space in it. */
+#define AGAIN " again"
 
 static void event_free(gpointer data)
 {
@@ -25,12 +29,35 @@ static char *file_of(const char *run_dir, const char *uuid)
     return g_build_filename(run_dir, NM_TRIAL_EVENTS, uuid, NULL);
 }
 
-gboolean event_post(const char *run_dir, const char *uuid, const char *interface, GError **error)
+gboolean event_post(const char *run_dir, const char *uuid, const char *interface, gboolean again,
+                    GError **error)
 {
     g_autofree char *path = file_of(run_dir, uuid), *directory = g_path_get_dirname(path);
+    g_autofree char *text = g_strconcat(interface, again ? AGAIN : "", NULL);
 
+    if (again && g_file_test(path, G_FILE_TEST_EXISTS))
+        return TRUE;
     (void)g_mkdir_with_parents(directory, 0700);
-    return g_file_set_contents_full(path, interface, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+    return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+}
+
+static Event *read_event(const char *run_dir, const char *uuid)
+{
+    g_autofree char *path = file_of(run_dir, uuid), *text = NULL;
+    gsize length = 0;
+
+    if (!nm_utils_is_uuid(uuid) || !store_read_trusted(path, &text, &length, NULL))
+        return NULL;
+    gboolean again = g_str_has_suffix(text, AGAIN);
+    if (again)
+        text[length - strlen(AGAIN)] = '\0';
+    if (!nm_utils_is_valid_iface_name(text, NULL))
+        return NULL;
+    Event *event = g_new0(Event, 1);
+    event->uuid = g_strdup(uuid);
+    event->interface = g_steal_pointer(&text);
+    event->again = again;
+    return event;
 }
 
 GPtrArray *event_list(const char *run_dir)
@@ -41,15 +68,9 @@ GPtrArray *event_list(const char *run_dir)
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *file = file_of(run_dir, name), *interface = NULL;
-        gsize length = 0;
-        if (!nm_utils_is_uuid(name) || !store_read_trusted(file, &interface, &length, NULL) ||
-            !nm_utils_is_valid_iface_name(interface, NULL))
-            continue;
-        Event *event = g_new0(Event, 1);
-        event->uuid = g_strdup(name);
-        event->interface = g_steal_pointer(&interface);
-        g_ptr_array_add(events, event);
+        Event *event = read_event(run_dir, name);
+        if (event)
+            g_ptr_array_add(events, event);
     }
     return events;
 }
@@ -60,14 +81,16 @@ void event_forget(const char *run_dir, const char *uuid)
     (void)g_unlink(path);
 }
 
-static gboolean post(const char *interface, const char *uuid)
+static gboolean post(Network *network, const char *interface, const char *uuid)
 {
     g_autoptr(GError) error = NULL;
+    /* At once: what the agent sees later may be another NetworkManager's doing. */
+    gboolean again = takeover_seen(network, interface);
     int lock = verb_lock();
 
     if (lock < 0)
         return FALSE;
-    gboolean posted = event_post(NM_TRIAL_RUN_DIR, uuid, interface, &error);
+    gboolean posted = event_post(NM_TRIAL_RUN_DIR, uuid, interface, again, &error);
     verb_unlock(lock);
     if (!posted)
         verb_error("%s", error->message);
@@ -105,7 +128,7 @@ int verb_event(int argc, char **argv)
         verb_error("event takes an interface's name and a profile's UUID, or nothing");
         return EXIT_USAGE;
     }
-    if (!verb_open(&context) || (argc == 3 && !post(argv[1], argv[2])))
+    if (!verb_open(&context) || (argc == 3 && !post(context.network, argv[1], argv[2])))
         return EXIT_FAILED;
     return hand_over(context.network);
 }

@@ -9,11 +9,14 @@
 typedef struct {
     char *uuid;
     char *interface;
+    gboolean again; /* a restarted NetworkManager sent it: nobody has activated anything */
 } Event;
 
-/* Leaves an event. The caller holds the lock, so that an agent that is about to go sees it first. Not
- * durable: a reboot ends every activation. FALSE with a G_FILE_ERROR. */
-gboolean event_post(const char *run_dir, const char *uuid, const char *interface, GError **error);
+/* Leaves an event. The caller holds the lock, so that an agent that is about to go sees it first. One that is
+ * sent `again` does not take the place of one that waits. Not durable: a reboot ends every activation. FALSE
+ * with a G_FILE_ERROR. */
+gboolean event_post(const char *run_dir, const char *uuid, const char *interface, gboolean again,
+                    GError **error);
 
 /* Those that are there (array of Event, owned), without what is none: the directory is root's, but a name is
  * checked all the same. */

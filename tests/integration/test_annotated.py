@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Annotated candidates: whoever activates one, with any tool, has started its trial."""
+import time
 import unittest
 
 from annotated import AnnotatedCase, SCRIPTS
@@ -50,6 +51,36 @@ class Starts(AnnotatedCase):
             f"test -e /run/nm-trial/events/{uuid_of('good')}"))
         self.release_agent()
         self.opened()
+
+    def test_networkmanager_is_killed_before_it_was_looked_at(self):
+        """The word of the activation waits; that the new NetworkManager sends it again does not take its place."""
+        self.annotated(confirm="manual")
+        self.hold_agent()
+        self.device.nmcli("connection", "up", "good")
+        wait_for("the word that is left", lambda: self.device.test(
+            f"test -e /run/nm-trial/events/{uuid_of('good')}"))
+        count = len(self.dispatched())
+        self.device.kill_nm()
+        wait_for("the event, again", lambda: "eth0 up good" in self.dispatched()[count:] and not self.helpers())
+        self.release_agent()
+        self.confirm_when_ready(self.opened())
+        self.assertEqual(self.device.active(), "good")
+
+    def test_helpers_are_killed_at_any_instant(self):
+        """Whatever dies on the way: its trial is opened by who comes next, once."""
+        self.strays = True
+        for instant in range(8):
+            with self.step(instant=instant):
+                self.annotated(confirm="manual")
+                self.device.nmcli("connection", "up", "good")
+                time.sleep(instant * 0.015)  # the instant is the test's input, not its condition
+                self.kill_helpers()
+                if not self.device.test(f"test -e /run/nm-trial/events/{uuid_of('good')}") and self.state() == "none":
+                    continue  # the dispatcher's own process died first: no word was left
+                trial = self.opened()
+                self.trial("cancel", trial)
+                self.assert_reverted(trial, "good", "cancelled")
+        self.assertTrue(self.history())
 
     def test_networkmanager_is_killed_during_its_trial(self):
         self.annotated(confirm="manual")
