@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agent.h"
 
-#include "engine.h"
+#include "candidate.h"
 #include "journal.h"
 #include "judge.h"
 #include "names.h"
 #include "os.h"
 #include "store.h"
+#include "view.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <glib/gstdio.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
@@ -106,40 +108,73 @@ static void judge_if_asked(struct agent *agent, const EngineResult *result)
         judge_once(agent->judge, result->record);
 }
 
-static void run_locked(struct agent *agent)
+/* What came up since the last look. TRUE: some of it must be looked at again. */
+static gboolean look_at_events(struct agent *agent)
 {
-    g_auto(EngineResult) result = {0};
+    g_autoptr(GPtrArray) events = event_list(agent->run_dir);
+    gboolean again = FALSE;
+
+    for (guint i = 0; i < events->len; i++) {
+        const Event *event = events->pdata[i];
+        enum candidate_fate fate = candidate_up(&agent->engine, event);
+        if (fate == CANDIDATE_OPENED)
+            queue(agent);
+        if (fate == CANDIDATE_LATER)
+            again = TRUE;
+        else
+            event_forget(agent->run_dir, event->uuid);
+    }
+    return again;
+}
+
+/* FALSE: what is on the disk cannot be read now. */
+static gboolean run_locked(struct agent *agent, EngineResult *result)
+{
     g_autoptr(GError) error = NULL;
 
     judge_tell(agent->judge, &agent->engine.checks);
-    if (!engine_run(&agent->engine, NULL, &result, &error)) {
+    if (!engine_run(&agent->engine, NULL, result, &error)) {
         if (g_strcmp0(agent->said, error->message) != 0)
             journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
         g_free(agent->said);
         agent->said = g_strdup(error->message);
         retry_in(agent, RETRY_MS);
-        return;
+        return FALSE;
     }
-    if (!result.record) {
+    gboolean again = look_at_events(agent);
+    if (result->record) {
+        judge_follow(agent->judge, result->record, result->active);
+        wake_at(agent, network_bus(agent->network) ? result->wake_ms
+                                                   : MIN(result->wake_ms, os.boottime_ms() + RETRY_MS));
+        judge_if_asked(agent, result);
+    } else if (again || agent->queued)
+        retry_in(agent, RETRY_MS);
+    else
         idle(agent);
-        return;
-    }
-    judge_follow(agent->judge, result.record, result.active);
-    wake_at(agent,
-            network_bus(agent->network) ? result.wake_ms : MIN(result.wake_ms, os.boottime_ms() + RETRY_MS));
-    judge_if_asked(agent, &result);
+    return TRUE;
+}
+
+/* Without the lock: NM is asked what is active, and may take its time. */
+static void publish(const struct agent *agent, const EngineResult *result)
+{
+    g_autofree char *path = g_build_filename(agent->run_dir, NM_TRIAL_STATUS, NULL);
+    view_publish(path, result->record, result->network_away ? NULL : agent->network);
 }
 
 static void run(struct agent *agent)
 {
+    g_auto(EngineResult) result = {0};
+
     take_up(agent);
     int lock = store_lock(agent->engine.state_dir, 0, NULL);
     if (lock < 0) {
         retry_in(agent, BUSY_MS);
         return;
     }
-    run_locked(agent);
+    gboolean known = run_locked(agent, &result);
     store_unlock(lock);
+    if (known)
+        publish(agent, &result);
     if (!agent->ready)
         (void)sd_notify(0, "READY=1");
     agent->ready = TRUE;
@@ -207,8 +242,9 @@ static gboolean set_up(struct agent *agent)
 {
     guint64 watchdog_us = 0;
 
+    g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
-    if (g_mkdir_with_parents(agent->run_dir, 0700) < 0 ||
+    if (g_mkdir_with_parents(events, 0700) < 0 || g_chmod(agent->run_dir, 0755) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
     agent->alive = only_agent(agent->run_dir);
@@ -216,6 +252,7 @@ static gboolean set_up(struct agent *agent)
     agent->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (agent->alive < 0 || agent->timer < 0 || agent->inotify < 0)
         return FALSE;
+    (void)inotify_add_watch(agent->inotify, events, IN_MOVED_TO);
     (void)inotify_add_watch(agent->inotify, agent->engine.state_dir, IN_MOVED_TO | IN_DELETE);
     (void)inotify_add_watch(agent->inotify, agent->engine.profile_dir,
                             IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE);

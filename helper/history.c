@@ -71,6 +71,42 @@ gboolean history_promoted(JsonObject *entry)
     return g_strcmp0(json_object_get_string_member_with_default(entry, "verdict", NULL), "promoted") == 0;
 }
 
+static gboolean names(JsonObject *pair, const char *role, const char *uuid)
+{
+    JsonNode *profile = json_object_get_member(pair, role);
+    return profile && JSON_NODE_HOLDS_OBJECT(profile) &&
+           g_strcmp0(json_object_get_string_member_with_default(json_node_get_object(profile), "uuid", NULL),
+                     uuid) == 0;
+}
+
+/* What one entry makes of the profile. */
+static enum history_standing standing_in(JsonObject *entry, const char *uuid)
+{
+    JsonNode *list = json_object_get_member(entry, "pairs");
+    JsonArray *pairs = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+    gboolean promoted = history_promoted(entry);
+
+    for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
+        JsonObject *pair = as_object(pairs, i);
+        if (pair && names(pair, "candidate", uuid))
+            return promoted ? STANDING_GOOD : STANDING_NOT_GOOD;
+        if (pair && names(pair, "replaced", uuid))
+            return promoted ? STANDING_NOT_GOOD : STANDING_GOOD;
+    }
+    return STANDING_UNKNOWN;
+}
+
+enum history_standing history_standing(JsonArray *history, const char *uuid)
+{
+    enum history_standing standing = STANDING_UNKNOWN;
+    for (guint i = 0; standing == STANDING_UNKNOWN && i < json_array_get_length(history); i++) {
+        JsonObject *entry = as_object(history, i);
+        if (entry)
+            standing = standing_in(entry, uuid);
+    }
+    return standing;
+}
+
 static void set_profile(JsonObject *pair, const char *name, const struct record_profile *profile)
 {
     if (!profile->uuid) {

@@ -21,5 +21,10 @@ gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms,
 /* The entry of that trial (borrowed from `history`), NULL: there is none. */
 JsonObject *history_find(JsonArray *history, const char *id);
 
+/* What the newest verdict that names the profile makes of it: the profile that its device is to have
+ * (promoted, or gone back to), or one that it is not to have (demoted, or replaced for good). */
+enum history_standing { STANDING_UNKNOWN, STANDING_GOOD, STANDING_NOT_GOOD };
+enum history_standing history_standing(JsonArray *history, const char *uuid);
+
 /* Whether an entry's verdict is promoted. */
 gboolean history_promoted(JsonObject *entry);

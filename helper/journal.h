@@ -19,6 +19,8 @@ enum journal_event {
     JOURNAL_REVERTED,
     JOURNAL_RESTORED,
     JOURNAL_RECORD_BAD,
+    JOURNAL_REFUSED, /* an annotated candidate was activated, and its trial is refused */
+    JOURNAL_IGNORED, /* one was activated, and that starts nothing */
     JOURNAL_TROUBLE,
 };
 

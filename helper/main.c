@@ -23,8 +23,10 @@ static const struct {
     {"status", verb_status, "[--json]", "what is going on"},
     {"history", verb_history, "[--json]", "the last verdicts"},
     {"doctor", verb_doctor, "[--json]", "is this device set up so that a trial can be trusted?"},
+    {"annotate", verb_annotate, "PROFILE [KEY=VALUE...]", "a profile's nm-trial.* keys"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
+    {"event", verb_event, "[INTERFACE UUID]", "a profile came up (the dispatcher script calls it)"},
 };
 
 static void help(FILE *to)

@@ -46,6 +46,7 @@
 
 #define ANNOTATION_PREFIX "nm-trial."
 #define ANNOTATION_REPLACES "nm-trial.replaces"
+#define ANNOTATION_START "nm-trial.start"
 #define ANNOTATION_STATE "nm-trial.state"
 #define ANNOTATION_REASON "nm-trial.reason"
 

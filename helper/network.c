@@ -199,15 +199,29 @@ static char *object_or_null(const char *path)
 
 /* NetworkManager as a whole */
 
+/* What the bus itself knows of NM. */
+static GVariant *ask_bus(Network *network, const char *method, const char *reply)
+{
+    return call_to(network, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", method,
+                   g_variant_new("(s)", NM_BUS_NAME), reply, NULL);
+}
+
 static char *owner(Network *network)
 {
     char *name = NULL;
-    g_autoptr(GVariant) reply =
-        call_to(network, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus",
-                "GetNameOwner", g_variant_new("(s)", NM_BUS_NAME), "(s)", NULL);
+    g_autoptr(GVariant) reply = ask_bus(network, "GetNameOwner", "(s)");
     if (reply)
         g_variant_get(reply, "(s)", &name);
     return name;
+}
+
+guint32 network_nm_pid(Network *network)
+{
+    guint32 pid = 0;
+    g_autoptr(GVariant) reply = ask_bus(network, "GetConnectionUnixProcessID", "(u)");
+    if (reply)
+        g_variant_get(reply, "(u)", &pid);
+    return pid;
 }
 
 enum network_state network_look(Network *network, char **ret_why)

@@ -35,6 +35,8 @@ void network_set_limit(Network *network, gint64 until_ms);
 enum network_state network_look(Network *network, char **ret_why);
 /* NM's unique bus name as of the last look, NULL: not there. Another name is another NM. Borrowed. */
 const char *network_nm_name(const Network *network);
+/* Its process as of now, as this machine numbers it; 0: unknown. */
+guint32 network_nm_pid(Network *network);
 
 /* How NM sees a profile. */
 typedef struct {

@@ -128,10 +128,11 @@ gboolean options_set(Options *options, enum option_source source, const char *na
         g_autofree char *names = options_names(), *clean = journal_clean_to(name, 40);
         return wrong(source, error, "there is no key \"%s\"; there are: %s", clean, names);
     }
-    if (options->source[key] > source)
-        return TRUE;
-    options->source[key] = source;
-    if (keys[key].take(options, value))
+    g_auto(Options) unused = {0}; /* what a stronger source overrides must be right all the same */
+    gboolean overridden = options->source[key] > source;
+    if (!overridden)
+        options->source[key] = source;
+    if (keys[key].take(overridden ? &unused : options, value))
         return TRUE;
     g_autofree char *which = label(source, (enum option_key)key), *clean = journal_clean_to(value, 40);
     return wrong(source, error, "%s is \"%s\"; allowed: %s", which, clean, keys[key].allowed);

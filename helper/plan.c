@@ -59,7 +59,7 @@ static gboolean refuse_skipped(GPtrArray *skipped, const char *name, GError **er
 }
 
 /* Profiles that would not be there, or not the same, after a reboot. */
-static gboolean refuse_elsewhere(const char *name, gboolean replaced, GError **error)
+static gboolean refuse_elsewhere(const char *name, GError **error)
 {
     static const char *const places[] = {NM_RUN_PROFILE_DIR, NM_LIB_PROFILE_DIR};
     for (gsize i = 0; i < G_N_ELEMENTS(places); i++) {
@@ -77,8 +77,7 @@ static gboolean refuse_elsewhere(const char *name, gboolean replaced, GError **e
     return TRUE;
 }
 
-static Profile *find(GPtrArray *profiles, GPtrArray *skipped, const char *name, gboolean replaced,
-                     GError **error)
+Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error)
 {
     g_autofree char *clean = journal_clean(name);
     Profile *found = NULL;
@@ -96,7 +95,7 @@ static Profile *find(GPtrArray *profiles, GPtrArray *skipped, const char *name, 
         }
         found = profile;
     }
-    if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(name, replaced, error))
+    if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(name, error))
         plan_refuse(error,
                     "There is no profile \"%s\" in %s. See: nmcli -f NAME,UUID,FILENAME connection show",
                     clean, NM_TRIAL_PROFILE_DIR);
@@ -239,7 +238,7 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
     if (!plan_find_auto_default(plan, network, name, error))
         return FALSE;
     if (!plan->replaced)
-        plan->replaced = find(plan->profiles, skipped, name, TRUE, error);
+        plan->replaced = plan_find(plan->profiles, skipped, name, error);
     if (!plan->replaced || !only_one(plan->profiles, plan->replaced, error) ||
         !bound(plan->replaced, &device, error))
         return FALSE;
@@ -400,7 +399,7 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     if (!survives_reboot(request->state_dir, error) || !survives_reboot(request->profile_dir, error) ||
         !roots_alone(request->state_dir, error) || !roots_alone(request->profile_dir, error))
         return NULL;
-    plan->candidate = find(plan->profiles, skipped, request->candidate, FALSE, error);
+    plan->candidate = plan_find(plan->profiles, skipped, request->candidate, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
         !options_take_profile(request->options, plan->candidate, error) ||
         !options_take_file(request->options, NM_TRIAL_CONF, error) ||

@@ -40,6 +40,10 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
 void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 
+/* The one profile of the directory's that has this UUID or id (borrowed from `profiles`); NULL with a
+ * PLAN_ERROR that says what is wrong with what comes near. */
+Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error);
+
 /* suitable.c: the refusals that concern the profiles themselves, as a table; FALSE with a PLAN_ERROR. */
 gboolean plan_suitable(Plan *plan, GError **error);
 

@@ -140,6 +140,12 @@ const char *profile_annotation(const Profile *profile, const char *key)
     return user ? nm_setting_user_get_data(user, key) : NULL;
 }
 
+gboolean profile_believed(const Profile *profile)
+{
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    return nm_setting_connection_get_num_permissions(s) == 0;
+}
+
 /* A copy of the connection without what this program changes itself. */
 static NMConnection *without_flags(const Profile *profile)
 {
@@ -288,11 +294,31 @@ static void set_flags(GString *text, const Profile *profile, const struct profil
         profile_set_key(text, GROUP_USER, ANNOTATION_REASON, flags->reason);
 }
 
-static gboolean has_flags(const Profile *profile, const struct profile_flags *flags)
+static gboolean has_flags(const Profile *profile, gconstpointer wanted)
 {
+    const struct profile_flags *flags = wanted;
     return profile->autoconnect == flags->autoconnect &&
            (flags->priority == PROFILE_KEEP_PRIORITY || profile->priority >= flags->priority) &&
            (!flags->state || g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), flags->state) == 0);
+}
+
+/* The text as the profile's new content, if `holds` of what it means and all else means the same; takes the
+ * text. */
+static char *read_back(const Profile *profile, GString *text,
+                       gboolean (*holds)(const Profile *, gconstpointer), gconstpointer wanted,
+                       gsize *ret_length, GError **error)
+{
+    g_autoptr(Profile) result =
+        profile_parse(profile->path, g_strndup(text->str, text->len), text->len, error);
+    if (result && (!holds(result, wanted) || !profile_same(profile, result)))
+        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
+                    "%s: it cannot be changed without changing more; save it anew with nmcli", profile->path);
+    else if (result) {
+        *ret_length = text->len;
+        return g_string_free(text, FALSE);
+    }
+    g_string_free(text, TRUE);
+    return NULL;
 }
 
 char *profile_with_flags(const Profile *profile, const struct profile_flags *flags, gsize *ret_length,
@@ -300,19 +326,39 @@ char *profile_with_flags(const Profile *profile, const struct profile_flags *fla
 {
     GString *text = g_string_new_len(profile->data, (gssize)profile->length);
     set_flags(text, profile, flags);
+    return read_back(profile, text, has_flags, flags, ret_length, error);
+}
 
-    g_autoptr(Profile) result =
-        profile_parse(profile->path, g_strndup(text->str, text->len), text->len, error);
-    if (result && (!has_flags(result, flags) || !profile_same(profile, result)))
-        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
-                    "%s: its flags cannot be changed without changing more; save it anew with nmcli",
-                    profile->path);
-    else if (result) {
-        *ret_length = text->len;
-        return g_string_free(text, FALSE);
+struct annotations {
+    const struct profile_annotation *list;
+    gsize n;
+};
+
+static gboolean has_annotations(const Profile *profile, gconstpointer wanted)
+{
+    const struct annotations *annotations = wanted;
+    for (gsize i = 0; i < annotations->n; i++)
+        if (g_strcmp0(profile_annotation(profile, annotations->list[i].key), annotations->list[i].value) != 0)
+            return FALSE;
+    return TRUE;
+}
+
+char *profile_with_annotations(const Profile *profile, const struct profile_annotation *annotations, gsize n,
+                               gsize *ret_length, GError **error)
+{
+    const struct annotations wanted = {annotations, n};
+    GString *text = g_string_new_len(profile->data, (gssize)profile->length);
+
+    for (gsize i = 0; i < n; i++) {
+        g_autoptr(GKeyFile) file = g_key_file_new(); /* it knows how a value is written */
+        g_autofree char *raw = NULL;
+        if (annotations[i].value) {
+            g_key_file_set_string(file, GROUP_USER, annotations[i].key, annotations[i].value);
+            raw = g_key_file_get_value(file, GROUP_USER, annotations[i].key, NULL);
+        }
+        profile_set_key(text, GROUP_USER, annotations[i].key, raw);
     }
-    g_string_free(text, TRUE);
-    return NULL;
+    return read_back(profile, text, has_annotations, &wanted, ret_length, error);
 }
 
 enum flags_state profile_flags_state(const Profile *profile, int priority)

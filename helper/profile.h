@@ -45,6 +45,10 @@ GPtrArray *profile_skipped_new(void);
 /* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
 const char *profile_annotation(const Profile *profile, const char *key);
 
+/* Whether its annotations may be believed: one with permissions is a user's own, who may write into it what
+ * he likes. (That the file is root's alone, store_read_trusted() has seen.) */
+gboolean profile_believed(const Profile *profile);
+
 /* Whether two profiles mean the same to NetworkManager, secrets included, but for what this program changes
  * itself: autoconnect, autoconnect-priority and the nm-trial.* annotations. Comments and keys that NM does
  * not know do not count. */
@@ -64,6 +68,16 @@ struct profile_flags {
  * `error` (a defect or a hostile file). Caller frees. */
 char *profile_with_flags(const Profile *profile, const struct profile_flags *flags, gsize *ret_length,
                          GError **error);
+
+/* One annotation to be set; value NULL: removed. */
+struct profile_annotation {
+    const char *key; /* with its prefix */
+    const char *value;
+};
+/* The profile's bytes with those annotations, and every other byte as it was; read back as above. NULL with
+ * `error`: NM would not have such a value, or the file is hostile. Caller frees. */
+char *profile_with_annotations(const Profile *profile, const struct profile_annotation *annotations, gsize n,
+                               gsize *ret_length, GError **error);
 
 /* How the file's flags look to a trial that would promote it at `priority`. */
 enum flags_state profile_flags_state(const Profile *profile, int priority);

@@ -25,13 +25,6 @@ static Profile *find(GPtrArray *profiles, const char *name)
     return NULL;
 }
 
-/* A profile with permissions is a user's own, who may write into it what he likes: it says nothing. */
-static gboolean believed(const Profile *profile)
-{
-    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
-    return nm_setting_connection_get_num_permissions(s) == 0;
-}
-
 static gboolean all_readable(GPtrArray *skipped, GError **error)
 {
     for (guint i = 0; i < skipped->len; i++) {
@@ -57,7 +50,8 @@ static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *c
         return TRUE; /* by an earlier try */
     if (named && !replaced && !all_readable(skipped, error))
         return FALSE; /* it may be there, and off */
-    if (replaced && believed(replaced) && !replaced->autoconnect && !write_flags(replaced, &on, error))
+    if (replaced && profile_believed(replaced) && !replaced->autoconnect &&
+        !write_flags(replaced, &on, error))
         return FALSE;
     if (!write_flags(candidate, &demoted, error))
         return FALSE;
@@ -70,7 +64,7 @@ static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *c
 static gboolean was_on_trial(const Profile *profile)
 {
     const char *state = profile_annotation(profile, ANNOTATION_STATE);
-    return believed(profile) &&
+    return profile_believed(profile) &&
            (g_strcmp0(state, "trying") == 0 ||
             (g_strcmp0(state, "demoted") == 0 &&
              g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), REASON_RECORD_LOST) == 0));

@@ -175,7 +175,8 @@ static void add_warnings(Plan *plan)
     if (plan->candidate->autoconnect)
         warn(plan, "\"%s\" has autoconnect on: it goes off now, and stays off unless the trial is promoted",
              plan->candidate->id);
-    if (replaced && g_strcmp0(plan->nm.active_uuid, replaced->uuid) != 0)
+    if (replaced && g_strcmp0(plan->nm.active_uuid, replaced->uuid) != 0 &&
+        g_strcmp0(plan->nm.active_uuid, plan->candidate->uuid) != 0)
         warn(plan, "\"%s\" is not active on %s now: it has not shown that it works", replaced->id,
              plan->device);
     for (guint i = 0; replaced && i < plan->profiles->len; i++) {

@@ -17,8 +17,10 @@ int verb_wait(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_history(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_annotate(int argc, char **argv);
 int verb_agent(int argc, char **argv);
 int verb_boot(int argc, char **argv);
+int verb_event(int argc, char **argv);
 
 /* Parses the verb's options. FALSE: it was wrong, said so, and the exit code is EXIT_USAGE. Positional
  * arguments are left in argv; more than `most` or fewer than `least` are wrong. `arguments` and `help` are

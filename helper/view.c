@@ -9,6 +9,7 @@
 #include "store.h"
 #include "verbs.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
 
 #define STATUS_SCHEMA 1
@@ -121,7 +122,7 @@ static JsonNode *profile_node(const struct record_profile *profile)
 static JsonArray *pairs_of(const Record *record, Network *network)
 {
     JsonArray *pairs = json_array_new();
-    gboolean there = network_look(network, NULL) == NETWORK_READY;
+    gboolean there = network && network_look(network, NULL) == NETWORK_READY;
 
     for (int i = 0; i < record->trial.n_pairs; i++) {
         g_auto(NetworkDevice) device = {0};
@@ -143,7 +144,8 @@ static void add_checkpoint(JsonObject *status, const Record *record, Network *ne
 {
     g_auto(NetworkCheckpoint) found = {0};
 
-    if (record && record->checkpoint && g_strcmp0(record->checkpoint_nm, network_nm_name(network)) == 0 &&
+    if (network && record && record->checkpoint &&
+        g_strcmp0(record->checkpoint_nm, network_nm_name(network)) == 0 &&
         network_checkpoint_get(network, record->checkpoint, &found, NULL) &&
         found.created_ms == record->checkpoint_created_ms) {
         JsonObject *object = json_object_new();
@@ -189,6 +191,16 @@ static void print_json(JsonNode *node)
 {
     g_autofree char *text = json_to_string(node, TRUE);
     printf("%s\n", text);
+}
+
+void view_publish(const char *path, const Record *record, Network *network)
+{
+    g_autoptr(JsonObject) status = status_object(record, FALSE, network);
+    g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
+    g_autofree char *text = json_to_string(root, TRUE), *file = g_strconcat(text, "\n", NULL);
+
+    if (g_file_set_contents_full(path, file, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
+        (void)g_chmod(path, 0644); /* the umask is for everything else */
 }
 
 static void print_status(JsonObject *status)

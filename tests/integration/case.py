@@ -275,7 +275,7 @@ class Case(Hands, unittest.TestCase):
         for path in sorted(set(before) | set(now)):
             if path in edited or (self.strays and os.path.basename(path).startswith(".")):
                 continue
-            self.assertIn(path, now, "promise 7: a file is gone")
+            self.assertTrue(path in now, f"promise 7: {path} is gone")
             if path in before:
                 (mode, old), (new_mode, new) = before[path], now[path]
                 if path in own:

@@ -225,12 +225,6 @@ ROWS = {
 class Examined(Case):
     """A device with all that doctor wants to see, as far as the lab can have it: its page is plain http."""
 
-    def prepare(self):
-        script = self.device.disk / SCRIPT[1:]
-        script.write_text("#!/bin/sh\n")
-        script.chmod(0o755)
-        (self.device.disk / LINK[1:]).symlink_to("no-wait.d/90-nm-trial")
-
     def setUp(self):
         super().setUp()
         self.watch.ignore_profiles()  # they are made sick on purpose

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What status, history and the journal say, and that they never say a secret."""
+import json
 import unittest
 
 from case import Case, uuid_of, wait_for
@@ -67,6 +68,51 @@ class Status(Case):
         self.assertEqual(self.history(), before)
 
 
+class Published(Case):
+    """/run/nm-trial/status.json: what status --json says, for those who are not root, without asking."""
+
+    def published(self):
+        return self.device.run("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "cat",
+                               "/run/nm-trial/status.json").stdout
+
+    def assert_the_same(self):
+        """But for what passes while one looks; `since` may be a second apart."""
+        def same():
+            asked, read = self.status(), json.loads(self.published())
+            for status in (asked, read):
+                self.assertLessEqual(abs(status.pop("deadline_s") - left), 30)
+                (status["checkpoint"] or {}).pop("fires_s", None)
+                for check in status["checks"]:
+                    check.pop("since")
+            return asked == read
+        left = self.status()["deadline_s"]
+        wait_for("the same in both", same)
+
+    def test_it_says_what_status_says(self):
+        wait_for("the file", lambda: self.device.test("test -e /run/nm-trial/status.json"))
+        self.assert_the_same()
+        self.candidate()
+        trial = self.wait_manual("good", check="nm")
+        wait_for("a passing check", lambda: "passing" in self.published())
+        self.assert_the_same()
+        self.assertEqual(json.loads(self.published())["id"], trial)
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "good", "cancelled")
+        wait_for("the end in the file", lambda: json.loads(self.published())["state"] == "none")
+        self.assert_the_same()
+        self.device.power_cut()
+        self.device.boot()
+        wait_for("the file", lambda: self.device.test("test -e /run/nm-trial/status.json"))
+        self.assert_the_same()
+
+    def test_nothing_else_there_is_for_others(self):
+        self.candidate()
+        self.wait_manual("good", check="gateway")
+        wait_for("what the checks said", lambda: self.device.test("test -e /run/nm-trial/checks"))
+        open_to_others = self.device.run("find", "/run/nm-trial", "-perm", "/077", "-printf", "%P %m\\n").stdout
+        self.assertEqual(sorted(open_to_others.splitlines()), [" 755", "status.json 644"])
+
+
 class Journal(Case):
     def secret_candidate(self):
         self.candidate()
@@ -111,6 +157,7 @@ class Journal(Case):
         self.assert_reverted(trial, "good", "cancelled")
         said.append(str(self.device.journal()))
         said.append((self.device.dir / "agent.log").read_text())
+        said.append(self.device.run("cat", "/run/nm-trial/status.json").stdout)
         said.append((self.device.disk / "var/lib/nm-trial/history").read_text())
         self.assertNotIn(SECRET, "\n".join(said))
 

@@ -147,6 +147,35 @@ class Systemd(unittest.TestCase):
         self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("reverted", "cancelled"))
         wait_for("the agent's end", lambda: not self.container.processes("nm-trial"))
 
+    @explained
+    def test_an_annotated_candidate_is_activated(self):
+        self.container.profile("good", address="10.99.7.30", autoconnect=False,
+                               user="nm-trial.replaces=lan\nnm-trial.checks=gateway\nnm-trial.hold=1s\n")
+        self.container.run("nmcli", "connection", "up", "good")
+        wait_for("the trial's end", lambda: json.loads(self.trial("history", "--json").stdout))
+        self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("promoted", "checks-passed"))
+        self.assertIn(self.container.active(), ("good", ""))
+        self.container.wait_active("good")
+        self.assert_quiet()
+
+    @explained
+    def test_an_event_revives_an_agent_that_systemd_does_not(self):
+        drop_in = self.container.root / "etc/systemd/system/nm-trial.service.d/no-restart.conf"
+        drop_in.parent.mkdir()
+        drop_in.write_text("[Service]\nRestart=no\n")
+        self.container.run("systemctl", "daemon-reload")
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        trial_id = self.start("good")
+        self.container.run("systemctl", "kill", "--signal=KILL", "nm-trial.service")
+        wait_for("the agent's death", lambda: not self.container.processes("nm-trial"))
+        self.container.run("nmcli", "connection", "add", "type", "bridge", "con-name", "other", "ifname", "br9",
+                           "ipv4.method", "disabled", "ipv6.method", "disabled")
+        wait_for("the agent's return", lambda: self.container.processes("nm-trial"))
+        self.assert_agent()
+        self.assertEqual(self.status()["id"], trial_id)
+        self.trial("cancel")
+        self.container.wait_active("lan")
+
     # doctor, on the same units
 
     def findings(self, name, status=(0, 1)):
@@ -173,6 +202,8 @@ class Systemd(unittest.TestCase):
         boot, agent = "nm-trial-boot.service", "nm-trial.service"
         self.assertEqual(self.findings("units", status=(0,)),
                          [("ok", f"{boot} is enabled"), ("ok", f"{agent} is enabled")])
+        self.assertEqual(self.findings("dispatcher"),
+                         [("ok", "/etc/NetworkManager/dispatcher.d/90-nm-trial will be run")])
         for name in (boot, agent):
             self.assert_sick(f"systemctl disable {name}", f"systemctl enable {name}",
                              ("failure", f"{name} is disabled"))

@@ -14,6 +14,7 @@ import time
 import uuid
 
 LAB = pathlib.Path(__file__).resolve().parent
+SCRIPT = LAB.parents[1] / "dispatcher/90-nm-trial"
 HOME = pathlib.Path(os.environ.get("NM_TRIAL_LAB", "/tmp/nm-trial-lab"))
 PROFILES = "etc/NetworkManager/system-connections"
 
@@ -127,6 +128,12 @@ class Device:
             auto_default="" if auto_default else "no-auto-default=*"))
 
     def install(self, helper):
+        """As packages do: the helper, and the dispatcher script in no-wait.d with its link."""
+        scripts = self.disk / "etc/NetworkManager/dispatcher.d"
+        shutil.copy(SCRIPT, scripts / "no-wait.d")
+        link = scripts / SCRIPT.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(f"no-wait.d/{SCRIPT.name}")
         shutil.copy(helper, self.dir / "sbin/nm-trial.new")
         os.rename(self.dir / "sbin/nm-trial.new", self.dir / "sbin/nm-trial")
 

@@ -137,13 +137,13 @@ class Container:
             raise LabError(f"{' '.join(map(str, command))}: status {result.returncode}\n{result.stdout}{result.stderr}")
         return result
 
-    def profile(self, name, *, address, gateway=GATEWAY, autoconnect):
+    def profile(self, name, *, address, gateway=GATEWAY, autoconnect, user=""):
         """Writes a profile to the container's disk, as a person would with an editor. Loads it when it runs."""
         path = self.root / PROFILES / f"{name}.nmconnection"
         path.touch(mode=0o600)
         path.write_text(PROFILE.format(name=name, uuid=uuid_of(name), device="host0", autoconnect=str(autoconnect).lower(),
                                        connection="", ipv4=f"method=manual\naddress1={address}/24,{gateway}\n",
-                                       ipv6="method=disabled"))
+                                       ipv6="method=disabled" + (f"\n\n[user]\n{user}" if user else "")))
         if self.init:
             self.run("nmcli", "connection", "load", f"/{PROFILES}/{name}.nmconnection")
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* annotate: shows, sets and clears a profile's nm-trial.* keys, which nmcli can neither show nor edit. */
+#include "journal.h"
+#include "names.h"
+#include "options.h"
+#include "plan.h"
+#include "store.h"
+#include "verbs.h"
+
+#include <stdio.h>
+
+/* Written back by nm-trial, not for people to set. */
+static const char *const written_back[] = {"state", "reason", NULL};
+
+static const char *bare(const char *key)
+{
+    return g_str_has_prefix(key, ANNOTATION_PREFIX) ? key + strlen(ANNOTATION_PREFIX) : key;
+}
+
+/* One KEY=VALUE, or KEY= to remove it. Adds a struct profile_annotation whose strings are in `strings`. */
+static gboolean understand(const char *word, GArray *annotations, GStringChunk *strings, GError **error)
+{
+    const char *equals = strchr(word, '=');
+    g_autofree char *clean = journal_clean_to(word, 40);
+    g_auto(Options) unused = {0};
+
+    if (!equals || !g_utf8_validate(word, -1, NULL)) {
+        g_set_error(error, PLAN_ERROR, EXIT_USAGE, "\"%s\" is not KEY=VALUE", clean);
+        return FALSE;
+    }
+    g_autofree char *key = g_strndup(word, (gsize)(equals - word));
+    if (g_strv_contains(written_back, bare(key))) {
+        g_set_error(error, PLAN_ERROR, EXIT_USAGE, "nm-trial.%s is written by nm-trial itself", bare(key));
+        return FALSE;
+    }
+    if ((equals[1] || !options_allowed(bare(key))) &&
+        !options_set(&unused, OPTION_BY_PROFILE, bare(key), equals + 1, error)) {
+        (*error)->code = EXIT_USAGE; /* a word of the command line after all */
+        return FALSE;
+    }
+    g_autofree char *full = g_strconcat(ANNOTATION_PREFIX, bare(key), NULL);
+    const struct profile_annotation annotation = {
+        .key = g_string_chunk_insert_const(strings, full),
+        .value = equals[1] ? g_string_chunk_insert_const(strings, equals + 1) : NULL,
+    };
+    g_array_append_val(annotations, annotation);
+    return TRUE;
+}
+
+/* Those that the profile has now, in its file's order; the strings are the profile's. */
+static GArray *present(const Profile *profile)
+{
+    GArray *annotations = g_array_new(FALSE, FALSE, sizeof(struct profile_annotation));
+    NMSetting *setting = nm_connection_get_setting(profile->connection, NM_TYPE_SETTING_USER);
+    guint n = 0;
+    const char *const *keys = setting ? nm_setting_user_get_keys(NM_SETTING_USER(setting), &n) : NULL;
+
+    for (guint i = 0; i < n; i++)
+        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX)) {
+            const struct profile_annotation annotation = {keys[i], profile_annotation(profile, keys[i])};
+            g_array_append_val(annotations, annotation);
+        }
+    return annotations;
+}
+
+static int show(const Profile *profile)
+{
+    g_autoptr(GArray) annotations = present(profile);
+    for (guint i = 0; i < annotations->len; i++) {
+        const struct profile_annotation *annotation =
+            &g_array_index(annotations, struct profile_annotation, i);
+        g_autofree char *clean = journal_clean_to(annotation->value, 8192);
+        printf("%s=%s\n", annotation->key, clean);
+    }
+    return EXIT_DONE;
+}
+
+/* Whether a trial by these annotations would understand them, and find what they name. */
+static gboolean makes_sense(const Profile *profile, GPtrArray *profiles, GPtrArray *skipped, GError **error)
+{
+    g_auto(Options) options = {0};
+    const Profile *replaced = NULL;
+
+    if (!options_take_profile(&options, profile, error) ||
+        !options_take_file(&options, NM_TRIAL_CONF, error) ||
+        !options_complete(&options, profile->type, error))
+        return FALSE;
+    if (!options.replaces || strcmp(options.replaces, "none") == 0)
+        return TRUE;
+    replaced = plan_find(profiles, skipped, options.replaces, error);
+    return replaced && (strcmp(replaced->uuid, profile->uuid) != 0 ||
+                        plan_refuse(error, "\"%s\" cannot replace itself.", profile->id));
+}
+
+static gboolean not_on_trial(const Profile *profile, GError **error)
+{
+    g_autoptr(GError) unreadable = NULL;
+    g_autoptr(Record) open = engine_load(NM_TRIAL_STATE_DIR, &unreadable);
+    return !open || strcmp(open->pair[0].candidate.uuid, profile->uuid) != 0 ||
+           plan_refuse(error, "\"%s\" is on trial (%s). Confirm or cancel it first.", profile->id, open->id);
+}
+
+static gboolean write_annotations(const Profile *profile, const GArray *annotations, GPtrArray *profiles,
+                                  GPtrArray *skipped, GError **error)
+{
+    gsize length = 0;
+    g_autofree char *text =
+        profile_with_annotations(profile, (const struct profile_annotation *)(const void *)annotations->data,
+                                 annotations->len, &length, error);
+    if (!text)
+        return FALSE;
+    g_autoptr(Profile) result = profile_parse(profile->path, g_memdup2(text, length + 1), length, error);
+    return result && makes_sense(result, profiles, skipped, error) &&
+           store_write(profile->path, text, length, error);
+}
+
+/* What is on disk holds; NM follows, now or at its next start. */
+static void load(Network *network, const Profile *profile)
+{
+    const char *paths[] = {profile->path, NULL};
+    g_auto(NetworkProfile) known = {0};
+    g_autofree char *why = NULL;
+
+    if (network_look(network, &why) != NETWORK_READY || !network_load(network, paths, NULL))
+        verb_error("written; NetworkManager reads it at its next start (%s)",
+                   why ? why : "it does not answer");
+    else if (network_get_profile(network, profile->uuid, &known, NULL) &&
+             strcmp(known.filename, profile->path) != 0)
+        verb_error("warning: NetworkManager uses another copy of \"%s\" (%s) than %s", profile->id,
+                   known.filename, profile->path);
+}
+
+static int annotate(VerbContext *context, const char *name, const GArray *annotations, gboolean clear)
+{
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, skipped);
+    g_autoptr(GError) error = NULL;
+    const Profile *profile = plan_find(profiles, skipped, name, &error);
+
+    if (profile && !clear && annotations->len == 0)
+        return show(profile);
+    g_autoptr(GArray) cleared = profile && clear ? present(profile) : NULL;
+    for (guint i = 0; cleared && i < cleared->len; i++)
+        g_array_index(cleared, struct profile_annotation, i).value = NULL;
+    if (profile && !profile_believed(profile))
+        plan_refuse(&error,
+                    "\"%s\" belongs to a user (connection.permissions), so its annotations are not believed. "
+                    "Make it the system's: nmcli connection modify %s connection.permissions ''",
+                    profile->id, profile->uuid);
+    if (!error && not_on_trial(profile, &error) &&
+        write_annotations(profile, cleared ? cleared : annotations, profiles, skipped, &error))
+        load(context->network, profile);
+    if (!error)
+        return EXIT_DONE;
+    verb_error("%s", error->message);
+    return error->domain == PLAN_ERROR ? error->code : EXIT_FAILED;
+}
+
+static gboolean understand_all(char **words, gboolean clear, GArray *annotations, GStringChunk *strings,
+                               GError **error)
+{
+    if (clear && *words) {
+        g_set_error(error, PLAN_ERROR, EXIT_USAGE, "--clear removes every key and takes no KEY=VALUE");
+        return FALSE;
+    }
+    for (; *words; words++)
+        if (!understand(*words, annotations, strings, error))
+            return FALSE;
+    return TRUE;
+}
+
+static int run(const char *name, char **words, gboolean clear)
+{
+    g_auto(VerbContext) context = {0};
+    g_autoptr(GArray) annotations = g_array_new(FALSE, FALSE, sizeof(struct profile_annotation));
+    g_autoptr(GStringChunk) strings = g_string_chunk_new(256);
+    g_autoptr(GError) error = NULL;
+
+    if (!understand_all(words, clear, annotations, strings, &error))
+        return verb_usage(error);
+    int lock = verb_open(&context) ? verb_lock() : -1;
+    if (lock < 0)
+        return EXIT_FAILED;
+    int status = annotate(&context, name, annotations, clear);
+    verb_unlock(lock);
+    return status;
+}
+
+int verb_annotate(int argc, char **argv)
+{
+    gboolean clear = FALSE;
+    const GOptionEntry entries[] = {{"clear", 0, 0, G_OPTION_ARG_NONE, &clear, "Remove them all", NULL}, {0}};
+
+    if (!verb_parse(
+            &argc, &argv, entries, 1, G_MAXINT, "PROFILE [KEY=VALUE...]",
+            "Shows the profile's nm-trial.* keys, or sets them durably. KEY= removes one.\n\n"
+            "replaces  the profile to go back to (UUID or id), or none. Makes this profile an\n"
+            "          annotated candidate: activating it by any means starts its trial\n"
+            "start     up (the default), manual: only `nm-trial start` does; boot: not by `up`\n"
+            "timeout, hold, confirm, checks, fallback\n"
+            "          as the options of `nm-trial start`; several checks with ; between\n\nExamples:\n"
+            "  nm-trial annotate new-uplink replaces=lan confirm=manual timeout=10m\n"
+            "  nmcli connection up new-uplink     and then: nm-trial confirm"))
+        return EXIT_USAGE;
+    return run(argv[1], argv + 2, clear);
+}

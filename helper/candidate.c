@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "candidate.h"
+
+#include "history.h"
+#include "journal.h"
+#include "names.h"
+#include "opening.h"
+#include "store.h"
+
+/* NMSettingsConnectionFlags: unsaved, generated, volatile, external. A profile of which one holds is not what
+ * an administrator has stored. */
+#define FLAGS_NOT_STORED 0xf
+#define STARTED_BY "its activation"
+
+/* The profile that came up, as it is looked at. */
+typedef struct {
+    Engine *engine;
+    const char *uuid;
+    const char *interface;
+    NetworkDevice device;
+    NetworkProfile known;
+    Profile *profile;
+    Options options;
+} Arrival;
+
+static void arrival_clear(Arrival *arrival)
+{
+    network_device_clear(&arrival->device);
+    network_profile_clear(&arrival->known);
+    g_clear_pointer(&arrival->profile, profile_free);
+    options_clear(&arrival->options);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arrival, arrival_clear)
+
+static enum candidate_fate ignore(const Arrival *arrival, const char *why)
+{
+    g_autofree char *clean = journal_clean(arrival->profile ? arrival->profile->id : arrival->uuid);
+    journal_say(JOURNAL_IGNORED, NULL, -1, "\"%s\" came up on %s, which starts no trial: %s", clean,
+                arrival->interface, why);
+    return CANDIDATE_LEFT;
+}
+
+/* The profile that the candidate names, if it is one to go back to: one that a boot would bring up on this
+ * device, and no candidate itself, or two could chase each other. */
+static Profile *way_back(const Arrival *arrival, GPtrArray *profiles)
+{
+    const char *name = arrival->options.replaces;
+    for (guint i = 0; name && i < profiles->len; i++) {
+        Profile *profile = profiles->pdata[i];
+        if ((strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0) && profile->autoconnect &&
+            profile_believed(profile) && !profile_annotation(profile, ANNOTATION_REPLACES) &&
+            plan_fits(profile, arrival->interface))
+            return profile;
+    }
+    return NULL;
+}
+
+static gboolean bring_back(const Arrival *arrival, const Profile *replaced, GError **error)
+{
+    Network *network = arrival->engine->network;
+    const char *paths[] = {replaced->path, NULL};
+    g_auto(NetworkProfile) known = {0};
+    g_autofree char *active = NULL;
+    return network_load(network, paths, error) &&
+           network_get_profile(network, replaced->uuid, &known, error) &&
+           network_activate(network, known.object, arrival->device.object, &active, error);
+}
+
+/* A candidate does not run outside of a trial: nobody would take it back. */
+static enum candidate_fate refuse(const Arrival *arrival, const GError *why)
+{
+    g_autoptr(GPtrArray) profiles = profile_read_directory(arrival->engine->profile_dir, NULL);
+    const Profile *replaced = way_back(arrival, profiles);
+    g_autofree char *clean = journal_clean(arrival->profile->id);
+    g_autofree char *back = replaced ? journal_clean(replaced->id) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_autofree char *outcome =
+        !replaced ? g_strdup("it stays up until the next boot, as no stored profile is there to go back to")
+        : bring_back(arrival, replaced, &error)
+            ? g_strdup_printf("back to \"%s\"", back)
+            : g_strdup_printf("back to \"%s\" failed (%s)", back, error->message);
+
+    journal_say(JOURNAL_REFUSED, NULL, -1, "no trial of \"%s\" on %s, %s: %s", clean, arrival->interface,
+                outcome, why->message);
+    return CANDIDATE_LEFT;
+}
+
+/* Its own trial is under way, or the device's: that one sees to it. */
+static gboolean concerns(const Record *open, const Arrival *arrival)
+{
+    for (int i = 0; open && i < open->trial.n_pairs; i++)
+        if (strcmp(open->pair[i].device, arrival->interface) == 0 ||
+            strcmp(open->pair[i].candidate.uuid, arrival->uuid) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* Whether it is on the device now. What is read here is NM's word, not the event's. */
+static enum candidate_fate still_there(Arrival *arrival)
+{
+    Network *network = arrival->engine->network;
+    g_autoptr(GError) error = NULL;
+
+    if (network_look(network, NULL) != NETWORK_READY)
+        return CANDIDATE_LATER;
+    if (network_get_device(network, arrival->interface, &arrival->device, &error) &&
+        g_strcmp0(arrival->device.active_uuid, arrival->uuid) == 0 &&
+        arrival->device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATED &&
+        network_get_profile(network, arrival->uuid, &arrival->known, &error))
+        return CANDIDATE_OPENED;
+    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? CANDIDATE_LATER : CANDIDATE_LEFT;
+}
+
+/* Reads the profile, if its place, its owner and its permissions let it be believed. NULL, or why not. */
+static const char *read_believed(Arrival *arrival)
+{
+    g_autofree char *directory = g_path_get_dirname(arrival->known.filename);
+    g_autoptr(GError) error = NULL;
+    char *data = NULL;
+    gsize length = 0;
+
+    if ((arrival->known.flags & FLAGS_NOT_STORED) != 0 || arrival->known.unsaved ||
+        strcmp(directory, arrival->engine->profile_dir) != 0)
+        return "it is not stored among the system's profiles";
+    if (!store_read_trusted(arrival->known.filename, &data, &length, &error))
+        return "its file is not root's alone, or cannot be read";
+    arrival->profile = profile_parse(arrival->known.filename, data, length, &error);
+    if (!arrival->profile || strcmp(arrival->profile->uuid, arrival->uuid) != 0)
+        return "its file is not what NetworkManager has loaded";
+    return profile_believed(arrival->profile) ? NULL : "it belongs to a user (connection.permissions)";
+}
+
+/* The history decides; what a profile says of itself counts where the history says nothing. */
+static gboolean known_good(const Arrival *arrival)
+{
+    g_autoptr(JsonArray) history = history_load(arrival->engine->state_dir, NULL);
+    enum history_standing standing = history ? history_standing(history, arrival->uuid) : STANDING_UNKNOWN;
+    return standing == STANDING_GOOD ||
+           (standing == STANDING_UNKNOWN && arrival->profile->autoconnect &&
+            g_strcmp0(profile_annotation(arrival->profile, ANNOTATION_STATE), "promoted") == 0);
+}
+
+static gboolean here(const Plan *plan, const Arrival *arrival, GError **error)
+{
+    return strcmp(plan->device, arrival->interface) == 0 ||
+           plan_refuse(error, "\"%s\" is bound to %s and came up on %s.", plan->candidate->id, plan->device,
+                       arrival->interface);
+}
+
+static enum candidate_fate open_trial(Arrival *arrival)
+{
+    Engine *engine = arrival->engine;
+    const struct plan_request request = {
+        .candidate = arrival->uuid,
+        .options = &arrival->options,
+        .profile_dir = engine->profile_dir,
+        .state_dir = engine->state_dir,
+    };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Plan) plan = plan_new(&request, engine->network, &error);
+
+    if (plan && here(plan, arrival, &error)) {
+        /* No baseline: the old network is gone already. */
+        g_autoptr(Record) record = opening_record(engine, plan, &arrival->options, NULL, STARTED_BY);
+        if (opening_open(engine, plan, &arrival->options, record, &error))
+            return CANDIDATE_OPENED;
+    }
+    if (g_error_matches(error, PLAN_ERROR, EXIT_FAILED) || error->domain == NETWORK_ERROR)
+        return CANDIDATE_LATER;
+    return refuse(arrival, error);
+}
+
+/* Whether it is the activation of a candidate, by somebody, that a trial is to follow. */
+static gboolean calls_for_trial(Arrival *arrival)
+{
+    const char *start = profile_annotation(arrival->profile, ANNOTATION_START);
+
+    return profile_annotation(arrival->profile, ANNOTATION_REPLACES) &&
+           (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) && !known_good(arrival);
+}
+
+enum candidate_fate candidate_up(Engine *engine, const Event *event)
+{
+    g_auto(Arrival) arrival = {.engine = engine, .uuid = event->uuid, .interface = event->interface};
+    g_autoptr(Record) open = engine_load(engine->state_dir, NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (concerns(open, &arrival))
+        return CANDIDATE_LEFT;
+    /* The open trial's verdict waits for nobody. */
+    network_set_limit(engine->network,
+                      open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
+    enum candidate_fate there = still_there(&arrival);
+    if (there != CANDIDATE_OPENED)
+        return there;
+    const char *doubt = read_believed(&arrival);
+    if (doubt)
+        return ignore(&arrival, doubt);
+    if (!calls_for_trial(&arrival))
+        return CANDIDATE_LEFT;
+    if (event->again)
+        return ignore(&arrival, "NetworkManager was restarted, and sent the event again");
+    if (!options_take_profile(&arrival.options, arrival.profile, &error) ||
+        !opening_none_open(engine->state_dir, &error))
+        return refuse(&arrival, error);
+    return open_trial(&arrival);
+}
