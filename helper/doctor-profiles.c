@@ -157,6 +157,29 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
                                    replaced->id, replaced->uuid));
 }
 
+/* What its annotations and the device's defaults would make of its trial. */
+static void examine_annotations(Doctor *doctor, const Profile *profile)
+{
+    g_auto(Options) options = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (candidate(profile) && (!options_take_profile(&options, profile, &error) ||
+                               !options_complete(&options, profile->type, &error)))
+        doctor_say(doctor, FINDING_FAILURE,
+                   g_strdup_printf("\"%s\" cannot be tried: %s", profile->id, error->message),
+                   g_strdup_printf("nm-trial annotate %s KEY=VALUE", profile->uuid));
+}
+
+static void examine_defaults(Doctor *doctor)
+{
+    g_auto(Options) options = {0};
+    g_autoptr(GError) error = NULL;
+
+    if (!options_take_file(&options, NM_TRIAL_CONF, &error))
+        doctor_say(doctor, FINDING_FAILURE, g_strdup_printf("nothing can be tried: %s", error->message),
+                   g_strdup("Mend that file, or remove it."));
+}
+
 static void examine_skipped(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->skipped->len; i++) {
@@ -178,9 +201,11 @@ void doctor_profiles(Doctor *doctor)
         const Profile *profile = doctor->profiles->pdata[i];
         examine_untested(doctor, profile);
         examine_replaced(doctor, profile);
+        examine_annotations(doctor, profile);
         if (profile->interface)
             examine_device(doctor, i);
     }
+    examine_defaults(doctor);
     examine_skipped(doctor);
     doctor_say_well(doctor, before,
                     g_strdup_printf("%u stored; every device that has one comes up at the next boot",

@@ -129,6 +129,15 @@ ROWS = {
             f"mv {DIRECTORY} /etc/NetworkManager/away", f"mv /etc/NetworkManager/away {DIRECTORY}"),
     ],
     "profiles": [
+        Row("a value that is not allowed", ("failure: new.*nm-trial.timeout is",),
+            profiles=stored("lan1") | stored("new", autoconnect=False,
+                                             user="nm-trial.replaces=lan1\nnm-trial.timeout=soon")),
+        Row("values that do not go together", ("failure: new.*nm-trial.hold",),
+            profiles=stored("lan1") | stored("new", autoconnect=False, user="nm-trial.replaces=lan1\n"
+                                             "nm-trial.timeout=9s\nnm-trial.hold=9s")),
+        Row("wrong defaults", ("failure: nm-trial.conf.*colour",),
+            "echo '[trial]\ncolour=red' >/etc/nm-trial/nm-trial.conf; chmod 644 /etc/nm-trial/nm-trial.conf",
+            "rm /etc/nm-trial/nm-trial.conf"),
         Row("an untested candidate with autoconnect", ('failure: "good".*untested',),
             profiles=stored("good", device="eth0", user="nm-trial.replaces=lan")),
         Row("one on trial with autoconnect", ('failure: "good".*untested',),
