@@ -71,27 +71,84 @@ static gboolean write_file(int directory, const char *name, const char *data, gs
     return os.close(fd) == 0;
 }
 
-gboolean store_write(const char *path, const char *data, gsize length, GError **error)
+static char *temporary_of(const char *path)
 {
     g_autofree char *name = g_path_get_basename(path);
-    g_autofree char *temporary = g_strconcat(NM_TRIAL_TEMPORARY, name, NULL);
-    gboolean done = FALSE;
-    int directory = open_directory(path);
+    return g_strconcat(NM_TRIAL_TEMPORARY, name, NULL);
+}
 
+static gboolean write_temporaries(int directory, const struct store_file *files, gsize n, GError **error)
+{
+    for (gsize i = 0; i < n; i++) {
+        g_autofree char *temporary = temporary_of(files[i].path);
+        if (!write_file(directory, temporary, files[i].data, files[i].length))
+            return fail(files[i].path, "writing", error);
+    }
+    return TRUE;
+}
+
+static gboolean rename_all(int directory, const struct store_file *files, gsize n, gsize *renamed,
+                           GError **error)
+{
+    for (; *renamed < n; (*renamed)++) {
+        const char *path = files[*renamed].path;
+        g_autofree char *temporary = temporary_of(path), *name = g_path_get_basename(path);
+        if (os.renameat(directory, temporary, directory, name) < 0)
+            return fail(path, "renaming to", error);
+    }
+    return os.fsync(directory) == 0 || fail(files[0].path, "syncing the directory of", error);
+}
+
+/* *ret_renamed: so many of the files are new, even on FALSE. */
+static gboolean write_files(const struct store_file *files, gsize n, gsize *ret_renamed, GError **error)
+{
+    int directory = open_directory(files[0].path);
+
+    *ret_renamed = 0;
     if (directory < 0)
-        return fail(path, "opening the directory of", error);
-    if (!write_file(directory, temporary, data, length))
-        fail(path, "writing", error);
-    else if (os.renameat(directory, temporary, directory, name) < 0)
-        fail(path, "renaming to", error);
-    else if (os.fsync(directory) < 0)
-        fail(path, "syncing the directory of", error);
-    else
-        done = TRUE;
-    if (!done)
+        return fail(files[0].path, "opening the directory of", error);
+    gboolean done =
+        write_temporaries(directory, files, n, error) && rename_all(directory, files, n, ret_renamed, error);
+    for (gsize i = 0; !done && i < n; i++) {
+        g_autofree char *temporary = temporary_of(files[i].path);
         (void)os.unlinkat(directory, temporary, 0); /* not there after the rename, and harmless if it stays */
+    }
     os_close(directory);
     return done;
+}
+
+gboolean store_write(const char *path, const char *data, gsize length, GError **error)
+{
+    const struct store_file file = {.path = path, .data = data, .length = length};
+    gsize renamed;
+    return write_files(&file, 1, &renamed, error);
+}
+
+gboolean store_undo_all(const struct store_file *files, gsize n, GError **error)
+{
+    gboolean done = TRUE;
+    for (gsize i = n; i-- > 0;) {
+        GError **first = done ? error : NULL;
+        done = (files[i].old ? store_write(files[i].path, files[i].old, files[i].old_length, first)
+                             : store_remove(files[i].path, first)) &&
+               done;
+    }
+    return done;
+}
+
+gboolean store_write_all(const struct store_file *files, gsize n, GError **error)
+{
+    g_autoptr(GError) failure = NULL, stays = NULL;
+    gsize renamed = 0;
+
+    if (write_files(files, n, &renamed, &failure))
+        return TRUE;
+    if (store_undo_all(files, renamed, &stays))
+        g_propagate_error(error, g_steal_pointer(&failure));
+    else
+        g_set_error(error, failure->domain, failure->code, "%s; taking back what was written failed too, %s",
+                    failure->message, stays->message);
+    return FALSE;
 }
 
 static gboolean read_all(int fd, GString *text)

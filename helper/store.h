@@ -16,6 +16,24 @@
  * the file before relying on either. */
 gboolean store_write(const char *path, const char *data, gsize length, GError **error);
 
+/* One of several files that are written together. */
+struct store_file {
+    const char *path;
+    const char *data;
+    gsize length;
+    const char *old; /* what is there now, for going back to it; NULL: no file */
+    gsize old_length;
+};
+
+/* Writes files of one directory, all or none, each as store_write() does: every temporary file is durable
+ * before the first rename, and one fsync of the directory follows the last. Durable on TRUE. On FALSE the
+ * old files are back, durably, and the new ones gone; where that failed too, the error says so. A power cut
+ * amid the renames leaves some of them old and some new, each of them whole: write together only what is
+ * harmless by halves. */
+gboolean store_write_all(const struct store_file *files, gsize n, GError **error);
+/* The way back from files that were written; durable on TRUE. On FALSE as many as possible are back. */
+gboolean store_undo_all(const struct store_file *files, gsize n, GError **error);
+
 /* Reads a regular file, following no symbolic link in its last component. *ret_data gets a NUL that
  * *ret_length leaves out; the caller frees it. G_FILE_ERROR_NOENT: there is none. */
 gboolean store_read(const char *path, char **ret_data, gsize *ret_length, GError **error);
