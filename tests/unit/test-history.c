@@ -244,7 +244,7 @@ static void test_odd_entries(void)
 /* A call that fails may keep this entry out, but costs none of those that are there. */
 static void fails(gboolean looks)
 {
-    for (int n = 1, calls = n; calls >= n; n++) {
+    for (int n = 1, reached = TRUE; reached; n++) {
         g_autoptr(Scratch) dir = scratch_new();
         g_autoptr(Record) record = sample_record(dir, TRIAL_REVERTING, 1);
         g_autoptr(GError) error = NULL;
@@ -253,8 +253,8 @@ static void fails(gboolean looks)
         disk_watch();
         disk.fail_at = n;
         gboolean done = history_add(dir, record, NOW_MS, NULL, &error);
-        calls = disk.calls;
-        const char *call = n <= calls ? disk.log->pdata[n - 1] : "";
+        reached = disk.calls >= n;
+        const char *call = reached ? disk.log->pdata[n - 1] : "";
         gboolean look = g_str_has_prefix(call, "read ") || g_str_has_prefix(call, "fstat ") || n == 1;
         g_test_message("%s", call);
         disk_unwatch();
