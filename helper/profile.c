@@ -98,7 +98,7 @@ static void skip(GPtrArray *skipped, const char *path, const GError *why)
 
 /* NM's own rule for names in that directory, as far as files matter to us
  * (nm_keyfile_utils_ignore_filename()). */
-static gboolean ignored(const char *name)
+gboolean profile_ignored(const char *name)
 {
     const char *temporary = g_strrstr(name, KEYFILE_SUFFIX ".");
     return name[0] == '.' || g_str_has_suffix(name, "~") || g_str_has_suffix(name, ".nmmeta") ||
@@ -116,7 +116,7 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
         g_autoptr(GError) error = NULL;
         char *data = NULL;
         gsize length = 0;
-        if (ignored(name) || g_file_test(path, G_FILE_TEST_IS_DIR))
+        if (profile_ignored(name) || g_file_test(path, G_FILE_TEST_IS_DIR))
             continue;
         Profile *profile = store_read_trusted(path, &data, &length, &error)
                                ? profile_parse(path, data, length, &error)
@@ -278,6 +278,12 @@ void profile_set_key(GString *text, const char *group, const char *key, const ch
         g_string_insert(text, at_end ? (gssize)text->len : place.insert, line);
 }
 
+/* As the annotation is to read; NULL: it is not to be there. */
+static const char *wanted_state(const struct profile_flags *flags)
+{
+    return *flags->state ? flags->state : NULL;
+}
+
 static void set_flags(GString *text, const Profile *profile, const struct profile_flags *flags)
 {
     if (profile->autoconnect != flags->autoconnect)
@@ -288,8 +294,8 @@ static void set_flags(GString *text, const Profile *profile, const struct profil
     }
     if (!flags->state)
         return;
-    if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), flags->state) != 0)
-        profile_set_key(text, GROUP_USER, ANNOTATION_STATE, flags->state);
+    if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), wanted_state(flags)) != 0)
+        profile_set_key(text, GROUP_USER, ANNOTATION_STATE, wanted_state(flags));
     if (g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), flags->reason) != 0)
         profile_set_key(text, GROUP_USER, ANNOTATION_REASON, flags->reason);
 }
@@ -299,7 +305,8 @@ static gboolean has_flags(const Profile *profile, gconstpointer wanted)
     const struct profile_flags *flags = wanted;
     return profile->autoconnect == flags->autoconnect &&
            (flags->priority == PROFILE_KEEP_PRIORITY || profile->priority >= flags->priority) &&
-           (!flags->state || g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), flags->state) == 0);
+           (!flags->state ||
+            g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), wanted_state(flags)) == 0);
 }
 
 /* The text as the profile's new content, if `holds` of what it means and all else means the same; takes the

@@ -42,6 +42,10 @@ struct profile_skipped {
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
 GPtrArray *profile_skipped_new(void);
 
+/* Whether NM passes over a file of that name in a directory of profiles: a hidden one, a backup, a temporary
+ * one. */
+gboolean profile_ignored(const char *name);
+
 /* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
 const char *profile_annotation(const Profile *profile, const char *key);
 
@@ -58,10 +62,11 @@ gboolean profile_same(const Profile *a, const Profile *b);
 struct profile_flags {
     gboolean autoconnect;
     int priority;       /* at least this; PROFILE_KEEP_PRIORITY: as it is */
-    const char *state;  /* nm-trial.state, NULL: no annotation is touched */
+    const char *state;  /* nm-trial.state, NULL: no annotation is touched; PROFILE_NO_STATE: removed */
     const char *reason; /* nm-trial.reason, NULL: removed (with a state) */
 };
 #define PROFILE_KEEP_PRIORITY G_MININT
+#define PROFILE_NO_STATE ""
 
 /* The profile's bytes with the flags changed and every other byte as it was: comments, unknown keys, order,
  * white space, line ends. The result was read back and means the same as before but for the flags. NULL with
