@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* NM's automatic "Wired connection": it lives in /run, and a stored candidate alone keeps NM from making it
- * again at the next boot. So before it is replaced on trial it becomes a stored profile like any other. */
+#include "auto-default.h"
+
 #include "names.h"
 #include "plan.h"
 #include "store.h"
@@ -30,41 +30,70 @@ static Profile *as_stored(const char *run_path, GError **error)
     return profile_parse(path, text, length, error);
 }
 
-gboolean plan_find_auto_default(Plan *plan, Network *network, const char *name, GError **error)
+/* *ret: whether NM has the profile from that file, and made it up. FALSE with `error`: it does not tell. */
+static gboolean is_generated(Network *network, const Profile *profile, gboolean *ret, GError **error)
 {
     g_auto(NetworkProfile) known = {0};
     g_autoptr(GError) failure = NULL;
 
-    if (!plan->nm.active_uuid || !network_get_profile(network, plan->nm.active_uuid, &known, NULL) ||
-        (known.flags & (FLAG_GENERATED | FLAG_VOLATILE | FLAG_EXTERNAL)) != FLAG_GENERATED ||
-        !g_str_has_prefix(known.filename, "/run/"))
-        return TRUE;
-    g_autoptr(Profile) profile = as_stored(known.filename, &failure);
-    if (!profile)
-        return plan_refuse(error, "%s cannot be saved: %s", known.filename, failure->message);
-    if (strcmp(name, profile->uuid) != 0 && strcmp(name, profile->id) != 0)
-        return TRUE;
-    if (g_file_test(profile->path, G_FILE_TEST_EXISTS))
-        return plan_refuse(error, "\"%s\" lives in /run only, and %s is in its way. Rename one of them.",
-                           profile->id, profile->path);
-    g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
-                                                 profile->id, profile->path));
-    plan->auto_default = g_strdup(known.filename);
-    plan->replaced = g_steal_pointer(&profile);
-    g_ptr_array_add(plan->profiles, plan->replaced);
+    *ret = FALSE;
+    if (!network_get_profile(network, profile->uuid, &known, &failure)) {
+        if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
+            return TRUE;
+        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+        return FALSE;
+    }
+    *ret = (known.flags & (FLAG_GENERATED | FLAG_VOLATILE | FLAG_EXTERNAL)) == FLAG_GENERATED &&
+           strcmp(known.filename, profile->path) == 0;
     return TRUE;
 }
 
-gboolean plan_save_auto_default(const Plan *plan, Network *network, GError **error)
+static gboolean is_meant(const Profile *profile, const char *name)
 {
-    const char *paths[] = {plan->replaced->path, plan->auto_default, NULL};
+    return !name || strcmp(name, profile->uuid) == 0 || strcmp(name, profile->id) == 0;
+}
 
-    if (!store_write(plan->replaced->path, plan->replaced->data, plan->replaced->length, error))
+Profile *auto_default_find(Network *network, const char *device, const char *name, char **ret_run_path,
+                           GError **error)
+{
+    g_autoptr(GPtrArray) profiles = profile_read_directory(NM_RUN_PROFILE_DIR, NULL);
+    g_autoptr(GError) failure = NULL;
+    const Profile *found = NULL;
+
+    for (guint i = 0; !found && i < profiles->len; i++) {
+        const Profile *profile = profiles->pdata[i];
+        gboolean generated = FALSE;
+        if (!plan_fits(profile, device) || !is_meant(profile, name))
+            continue;
+        if (!is_generated(network, profile, &generated, error))
+            return NULL;
+        found = generated ? profile : NULL;
+    }
+    if (!found)
+        return NULL;
+    g_autoptr(Profile) stored = as_stored(found->path, &failure);
+    if (!stored)
+        plan_refuse(error, "%s cannot be saved: %s", found->path, failure->message);
+    else if (g_file_test(stored->path, G_FILE_TEST_EXISTS))
+        plan_refuse(error, "\"%s\" lives in /run only, and %s is in its way. Rename one of them.", stored->id,
+                    stored->path);
+    else {
+        *ret_run_path = g_strdup(found->path);
+        return g_steal_pointer(&stored);
+    }
+    return NULL;
+}
+
+gboolean auto_default_save(const Profile *profile, const char *run_path, Network *network, GError **error)
+{
+    const char *paths[] = {profile->path, run_path, NULL};
+
+    if (!store_write(profile->path, profile->data, profile->length, error))
         return FALSE;
     /* The one in /run wins as long as it is there. */
-    if (g_unlink(plan->auto_default) < 0 && errno != ENOENT) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "removing %s: %s",
-                    plan->auto_default, g_strerror(errno));
+    if (g_unlink(run_path) < 0 && errno != ENOENT) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "removing %s: %s", run_path,
+                    g_strerror(errno));
         return FALSE;
     }
     return network_load(network, paths, error);

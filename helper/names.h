@@ -10,6 +10,10 @@
 #define NM_TRIAL_RUN_DIR "/run/nm-trial"
 #define NM_TRIAL_PROFILE_DIR "/etc/NetworkManager/system-connections"
 
+/* Where NM keeps other profiles: until the next boot, and packages' */
+#define NM_RUN_PROFILE_DIR "/run/NetworkManager/system-connections"
+#define NM_LIB_PROFILE_DIR "/usr/lib/NetworkManager/system-connections"
+
 #define NM_TRIAL_CONF "/etc/nm-trial/nm-trial.conf"
 
 /* The dispatcher script: in one of the directories, where it is a link into no-wait.d below it */

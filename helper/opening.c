@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "opening.h"
 
+#include "auto-default.h"
 #include "journal.h"
 #include "os.h"
 #include "store.h"
@@ -115,7 +116,7 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
 gboolean opening_open(const Engine *engine, const Plan *plan, const Options *options, Record *record,
                       GError **error)
 {
-    if (plan->auto_default && !plan_save_auto_default(plan, engine->network, error))
+    if (plan->auto_default && !auto_default_save(plan->replaced, plan->auto_default, engine->network, error))
         return FALSE;
     record->started_ms = os.boottime_ms();
     record->trial.deadline_ms = record->started_ms + options->timeout_ms;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan.h"
 
+#include "auto-default.h"
 #include "checks.h"
 #include "journal.h"
 #include "names.h"
@@ -167,21 +168,21 @@ gboolean plan_fits(const Profile *profile, const char *interface)
            (!address || has_address(interface, address));
 }
 
-static gboolean bound(const Profile *profile, char **ret_device, GError **error)
+gboolean plan_bound(const Profile *profile, char **ret_device, GError **error)
 {
     *ret_device = device_of(profile);
-    return *ret_device || plan_refuse(error,
-                                      "\"%s\" is not bound to exactly one device (by name or MAC). Bind it: "
-                                      "nmcli connection modify %s "
-                                      "connection.interface-name DEVICE",
-                                      profile->id, profile->uuid);
+    return *ret_device ||
+           plan_refuse(error,
+                       "\"%s\" is not bound to exactly one device (by name or MAC). Bind it: set "
+                       "connection.interface-name to the device's name.",
+                       profile->id);
 }
 
 static gboolean find_device(Plan *plan, Network *network, GError **error)
 {
     g_autoptr(GError) failure = NULL;
 
-    if (!bound(plan->candidate, &plan->device, error))
+    if (!plan_bound(plan->candidate, &plan->device, error))
         return FALSE;
     if (network_get_device(network, plan->device, &plan->nm, &failure))
         return TRUE;
@@ -202,6 +203,22 @@ static const char *label(const Plan *plan, const char *uuid)
             return profile->id;
     }
     return uuid;
+}
+
+/* NM's automatic profile is stored by the time that it is needed. FALSE: it is meant, and cannot be. */
+static gboolean find_auto_default(Plan *plan, Network *network, const char *name, GError **error)
+{
+    GError *failure = NULL;
+
+    plan->replaced = auto_default_find(network, plan->device, name, &plan->auto_default, &failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    if (!plan->replaced)
+        return !failure;
+    g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
+                                                 plan->replaced->id, plan->replaced->path));
+    g_ptr_array_add(plan->profiles, plan->replaced);
+    return TRUE;
 }
 
 static gboolean find_replaced(Plan *plan, const struct plan_request *request, GPtrArray *skipped,
@@ -235,12 +252,12 @@ static gboolean find_replaced(Plan *plan, const struct plan_request *request, GP
                 : "\"%s\" is what %s has now: nothing to try. If it is on trial all the same, name the "
                   "profile to go back to: --replace PROFILE",
             plan->candidate->id, plan->device);
-    if (!plan_find_auto_default(plan, network, name, error))
+    if (!find_auto_default(plan, network, name, error))
         return FALSE;
     if (!plan->replaced)
         plan->replaced = plan_find(plan->profiles, skipped, name, error);
     if (!plan->replaced || !only_one(plan->profiles, plan->replaced, error) ||
-        !bound(plan->replaced, &device, error))
+        !plan_bound(plan->replaced, &device, error))
         return FALSE;
     return strcmp(device, plan->device) == 0 ||
            plan_refuse(error, "\"%s\" is for %s, \"%s\" for %s. They must be for the same device.",
@@ -388,6 +405,11 @@ static gboolean survives_reboot(const char *directory, GError **error)
                    : "");
 }
 
+gboolean plan_directory(const char *directory, GError **error)
+{
+    return survives_reboot(directory, error) && roots_alone(directory, error);
+}
+
 Plan *plan_new(const struct plan_request *request, Network *network, GError **error)
 {
     g_autoptr(GPtrArray) skipped = profile_skipped_new();
@@ -396,8 +418,7 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->notes = g_ptr_array_new_with_free_func(g_free);
     plan->warnings = g_ptr_array_new_with_free_func(g_free);
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
-    if (!survives_reboot(request->state_dir, error) || !survives_reboot(request->profile_dir, error) ||
-        !roots_alone(request->state_dir, error) || !roots_alone(request->profile_dir, error))
+    if (!plan_directory(request->state_dir, error) || !plan_directory(request->profile_dir, error))
         return NULL;
     plan->candidate = plan_find(plan->profiles, skipped, request->candidate, error);
     if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||

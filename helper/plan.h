@@ -50,12 +50,13 @@ gboolean plan_suitable(Plan *plan, GError **error);
 /* Whether the profile could be activated on that interface, as far as name and hardware address tell. */
 gboolean plan_fits(const Profile *profile, const char *interface);
 
-/* auto-default.c: if `name` is NM's automatic profile and active on the device, takes it as the replaced one,
- * as it would be stored. FALSE with a PLAN_ERROR: it is, and cannot be. */
-gboolean plan_find_auto_default(Plan *plan, Network *network, const char *name, GError **error);
-/* Stores it. Durable on TRUE, and NM uses the stored one; the device's activation goes on. On FALSE nothing
- * is lost: the profile is in one place or both. */
-gboolean plan_save_auto_default(const Plan *plan, Network *network, GError **error);
+/* What is asked of a profile by itself, before it is anybody's candidate. FALSE with a PLAN_ERROR. */
+gboolean plan_profile_suitable(const Profile *profile, GError **error);
+/* ... and that it is bound to exactly one device, by name or MAC: its interface in *ret_device; caller frees.
+ */
+gboolean plan_bound(const Profile *profile, char **ret_device, GError **error);
+/* ... and that files in the directory are root's alone, and outlast a reboot. */
+gboolean plan_directory(const char *directory, GError **error);
 
 /* Refuses: sets EXIT_REFUSED with the message. Always FALSE. */
 gboolean plan_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

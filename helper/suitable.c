@@ -36,17 +36,14 @@ static gboolean only_here(Plan *plan, const Profile *replaced, GError **error)
                replaced->id);
 }
 
-static gboolean no_permissions(Plan *plan, const Profile *profile, GError **error)
+static gboolean no_permissions(const Profile *profile, GError **error)
 {
-    (void)plan;
-    return !profile ||
-           nm_setting_connection_get_num_permissions(
-               nm_connection_get_setting_connection(profile->connection)) == 0 ||
+    return profile_believed(profile) ||
            plan_refuse(
                error,
                "\"%s\" belongs to a user (connection.permissions), who may change it at will. Make it the "
-               "system's: nmcli connection modify %s connection.permissions ''",
-               profile->id, profile->uuid);
+               "system's: connection.permissions must be empty.",
+               profile->id);
 }
 
 /* The first secret that is not stored in the file; NULL: there is none. */
@@ -61,12 +58,10 @@ static void find_secret(NMSetting *setting, const char *name, const GValue *valu
         *ret_name = name;
 }
 
-static gboolean secrets_stored(Plan *plan, const Profile *profile, GError **error)
+static gboolean secrets_stored(const Profile *profile, GError **error)
 {
     const char *name = NULL;
-    (void)plan;
-    if (profile)
-        nm_connection_for_each_setting_value(profile->connection, find_secret, &name);
+    nm_connection_for_each_setting_value(profile->connection, find_secret, &name);
     return !name ||
            plan_refuse(
                error,
@@ -75,12 +70,21 @@ static gboolean secrets_stored(Plan *plan, const Profile *profile, GError **erro
                profile->id, name, name);
 }
 
-static gboolean not_ours_to_judge(Plan *plan, const Profile *profile, GError **error)
+static gboolean not_ours_to_judge(const Profile *profile, GError **error)
 {
-    (void)plan;
-    return !profile || strcmp(profile->type, NM_SETTING_LOOPBACK_SETTING_NAME) != 0 ||
+    return strcmp(profile->type, NM_SETTING_LOOPBACK_SETTING_NAME) != 0 ||
            plan_refuse(error, "\"%s\" is a loopback profile; there is no network to lose or to try on it.",
                        profile->id);
+}
+
+gboolean plan_profile_suitable(const Profile *profile, GError **error)
+{
+    static gboolean (*const rules[])(const Profile *profile,
+                                     GError **error) = {not_ours_to_judge, no_permissions, secrets_stored};
+    for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
+        if (!rules[i](profile, error))
+            return FALSE;
+    return TRUE;
 }
 
 static gboolean is_port_of(const Profile *port, const Profile *controller)
@@ -128,15 +132,15 @@ static gboolean not_the_last(Plan *plan, const Profile *candidate, GError **erro
                                 candidate->id, plan->device, candidate->uuid);
 }
 
-/* For each of the two profiles of the pair, or for the replaced one where only that makes sense. */
+/* What is asked of them together: of each of the two profiles of the pair, or of the one where only that
+ * makes sense. */
 static const struct {
     gboolean (*suitable)(Plan *plan, const Profile *profile, GError **error);
     gboolean candidate;
     gboolean replaced;
 } rules[] = {
-    {not_ours_to_judge, TRUE, TRUE}, {same_type, FALSE, TRUE},     {boots, FALSE, TRUE},
-    {only_here, FALSE, TRUE},        {no_permissions, TRUE, TRUE}, {secrets_stored, TRUE, TRUE},
-    {ports_in_trial, TRUE, TRUE},    {not_the_last, TRUE, FALSE},
+    {same_type, FALSE, TRUE},     {boots, FALSE, TRUE},        {only_here, FALSE, TRUE},
+    {ports_in_trial, TRUE, TRUE}, {not_the_last, TRUE, FALSE},
 };
 
 static gboolean choose_priority(Plan *plan, GError **error)
@@ -190,6 +194,9 @@ static void add_warnings(Plan *plan)
 
 gboolean plan_suitable(Plan *plan, GError **error)
 {
+    if (!plan_profile_suitable(plan->candidate, error) ||
+        (plan->replaced && !plan_profile_suitable(plan->replaced, error)))
+        return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
         if ((rules[i].candidate && !rules[i].suitable(plan, plan->candidate, error)) ||
             (rules[i].replaced && !rules[i].suitable(plan, plan->replaced, error)))
