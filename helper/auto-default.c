@@ -40,7 +40,7 @@ static gboolean is_generated(Network *network, const Profile *profile, gboolean 
     if (!network_get_profile(network, profile->uuid, &known, &failure)) {
         if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
             return TRUE;
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+        g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
     *ret = (known.flags & (FLAG_GENERATED | FLAG_VOLATILE | FLAG_EXTERNAL)) == FLAG_GENERATED &&

@@ -223,7 +223,7 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
         return FALSE;
     facts->holder = holder_of(record, i, &device);
     /* A device that goes by another name now still has what was activated on it. */
-    if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid))
+    if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid, NULL))
         facts->holder = HOLDER_CANDIDATE;
     if (!activation(engine, record, i, &device, facts))
         return FALSE;

@@ -16,6 +16,7 @@ static const struct {
     const char *summary;
 } verbs[] = {
     {"start", verb_start, "CANDIDATE [OPTION...]", "try a profile"},
+    {"stage", verb_stage, "FILE...", "store candidates' files, all or none; activates nothing"},
     {"confirm", verb_confirm, "[ID]", "keep the candidate for good"},
     {"cancel", verb_cancel, "[ID]", "go back now"},
     {"extend", verb_extend, "[ID] --timeout DUR", "a new deadline, from now"},

@@ -458,9 +458,9 @@ gboolean network_deactivate_profile(Network *network, const char *uuid, GError *
     return active != NULL;
 }
 
-gboolean network_profile_active(Network *network, const char *uuid)
+gboolean network_profile_active(Network *network, const char *uuid, GError **error)
 {
-    g_autoptr(GPtrArray) active = activations_of(network, uuid, NULL);
+    g_autoptr(GPtrArray) active = activations_of(network, uuid, error);
     return active && active->len > 0;
 }
 

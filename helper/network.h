@@ -73,8 +73,8 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
 /* Takes a profile down wherever it is active; NM then activates what has autoconnect. Nowhere active is
  * success. */
 gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error);
-/* Whether it is active anywhere, as far as NM tells. */
-gboolean network_profile_active(Network *network, const char *uuid);
+/* Whether it is active anywhere. FALSE with `error` (may be NULL): NM does not tell. */
+gboolean network_profile_active(Network *network, const char *uuid, GError **error);
 /* The NMActiveConnectionState of that object; NETWORK_ERROR_GONE when it has ended and is forgotten. */
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error);
 

@@ -11,15 +11,26 @@
 /* The checkpoint's first timeout: should this process die before the record, it costs little. */
 #define CHECKPOINT_FIRST_S 30
 
-gboolean opening_none_open(const char *state_dir, GError **error)
+Record *opening_open_trial(const char *state_dir, GError **error)
 {
     g_autoptr(GError) unreadable = NULL;
-    g_autoptr(Record) open = engine_load(state_dir, &unreadable);
+    Record *open = engine_load(state_dir, &unreadable);
     if (unreadable)
-        return plan_refuse(error,
-                           "The record of a trial cannot be read (%s). Run nm-trial agent --exit-idle to "
-                           "set it aside.",
-                           unreadable->message);
+        plan_refuse(
+            error,
+            "The record of a trial cannot be read (%s). Run nm-trial agent --exit-idle to set it aside.",
+            unreadable->message);
+    return open;
+}
+
+gboolean opening_none_open(const char *state_dir, GError **error)
+{
+    GError *unreadable = NULL;
+    g_autoptr(Record) open = opening_open_trial(state_dir, &unreadable);
+    if (unreadable) {
+        g_propagate_error(error, unreadable);
+        return FALSE;
+    }
     return !open ||
            plan_refuse(error, "Another trial is open: %s (\"%s\" on %s). Confirm or cancel it first.",
                        open->id, open->pair[0].candidate.id, open->pair[0].device);

@@ -6,6 +6,9 @@
 #include "engine.h"
 #include "plan.h"
 
+/* The open trial's record; NULL without `error`: none is open. NULL with a PLAN_ERROR: it cannot be read.
+ * Caller frees. */
+Record *opening_open_trial(const char *state_dir, GError **error);
 /* FALSE with a PLAN_ERROR: a trial is open already, or its record cannot be read. */
 gboolean opening_none_open(const char *state_dir, GError **error);
 

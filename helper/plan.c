@@ -208,17 +208,21 @@ static const char *label(const Plan *plan, const char *uuid)
 /* NM's automatic profile is stored by the time that it is needed. FALSE: it is meant, and cannot be. */
 static gboolean find_auto_default(Plan *plan, Network *network, const char *name, GError **error)
 {
-    GError *failure = NULL;
+    g_autoptr(GError) failure = NULL;
 
     plan->replaced = auto_default_find(network, plan->device, name, &plan->auto_default, &failure);
-    if (failure)
-        g_propagate_error(error, failure);
-    if (!plan->replaced)
-        return !failure;
-    g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
-                                                 plan->replaced->id, plan->replaced->path));
-    g_ptr_array_add(plan->profiles, plan->replaced);
-    return TRUE;
+    if (plan->replaced) {
+        g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
+                                                     plan->replaced->id, plan->replaced->path));
+        g_ptr_array_add(plan->profiles, plan->replaced);
+    }
+    if (!failure)
+        return TRUE;
+    if (failure->domain == NETWORK_ERROR)
+        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
 }
 
 static gboolean find_replaced(Plan *plan, const struct plan_request *request, GPtrArray *skipped,

@@ -10,6 +10,7 @@
 /* argv as main() had it, less the program's name; each says what went wrong on stderr. What is durable on
  * EXIT_DONE: README.md, "The verbs". */
 int verb_start(int argc, char **argv);
+int verb_stage(int argc, char **argv);
 int verb_confirm(int argc, char **argv);
 int verb_cancel(int argc, char **argv);
 int verb_extend(int argc, char **argv);

@@ -306,18 +306,21 @@ class Device:
             wait_for("NetworkManager's restart", self.nm_pid)
             self.wait_nm()
 
-    def profile(self, name, *, device="eth0", autoconnect=True, address="10.99.{n}.10/24", gateway="10.99.{n}.1",
-                method="manual", ipv4=None, ipv6="method=disabled", connection="", load=True):
+    def profile(self, name, *, load=True, **more):
         """Writes a profile to the device's disk (and loads it when the device is on). Returns its UUID."""
+        self.profile_file(name, self.profile_text(name, **more), load)
+        return uuid_of(name)
+
+    @staticmethod
+    def profile_text(name, *, device="eth0", autoconnect=True, address="10.99.{n}.10/24", gateway="10.99.{n}.1",
+                     method="manual", ipv4=None, ipv6="method=disabled", connection=""):
         number = device[-1] if device and device[-1].isdigit() else "0"
         if ipv4 is None:
             ipv4 = f"method={method}\n"
             if method == "manual":
                 ipv4 += f"address1={address.format(n=number)},{gateway.format(n=number)}\n"
-        text = PROFILE.format(name=name, uuid=uuid_of(name), device=device, autoconnect=str(autoconnect).lower(),
+        return PROFILE.format(name=name, uuid=uuid_of(name), device=device, autoconnect=str(autoconnect).lower(),
                               connection=connection, ipv4=ipv4, ipv6=ipv6)
-        self.profile_file(name, text, load)
-        return uuid_of(name)
 
     def profile_path(self, name):
         return self.disk / PROFILES / f"{name}.nmconnection"
