@@ -222,8 +222,8 @@ REFUSED = [
     ("with permissions", "permissions", edited("bad", ("[ethernet]", "permissions=user:root:;\n[ethernet]")), ""),
     ("a secret that only an agent has", "agent", edited("bad", ("[ipv6]", DOT1X.format(1))), ""),
     ("a secret that is never saved", "agent", edited("bad", ("[ipv6]", DOT1X.format(2))), ""),
-    ("loopback", "loopback", edited("bad", ("type=ethernet", "type=loopback"), ("eth0", "lo"),
-                                    ("[ethernet]\n\n", "")), ""),
+    ("loopback", "loopback profile", edited("bad", ("=ethernet", "=loopback"), ("eth0", "lo"),
+                                            ("[ethernet]", "[loopback]"), ("=disabled", "=auto")), ""),
     ("bound to no device", "interface-name", edited("bad", ("interface-name=eth0\n", "")), ""),
     ("bound to a MAC that is not there", "MAC", edited("bad", (
         "interface-name=eth0\n", ""), ("[ethernet]", "[ethernet]\nmac-address=02:00:00:00:00:99")), ""),
@@ -255,8 +255,9 @@ REFUSED = [
     ("deleted for good, by a tombstone", "NetworkManager refuses", edited("bad"),
      f"ln -s /dev/null {{d}}/{UUID}.nmmeta; nmcli connection reload"),
 ]
-UNDO = f"""! mountpoint -q {PACKAGED} || umount {PACKAGED}; chmod 755 {{d}}; rm -rf {{d}}/other.nmconnection {{d}}/link.nmconnection \
-           {{d}}/bad.nmconnection {{d}}/{UUID}.nmmeta /run/NetworkManager/system-connections/* /var/tmp/*
+UNDO = f"""! mountpoint -q {PACKAGED} || umount {PACKAGED}
+           chmod 755 {{d}}; cd {{d}}; rm -rf other.nmconnection link.nmconnection bad.nmconnection {UUID}.nmmeta \
+           /run/NetworkManager/system-connections/* /var/tmp/*
            nmcli connection reload; nmcli connection delete bad memory || true"""
 # Names that a file may have, and no candidate
 NAMES = [".bad.nmconnection", "bad.nmconnection~", "bad.nmconnection.A1B2C3", "bad.nmmeta", "b\nad.nmconnection",
