@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """stage: files become stored profiles with autoconnect off, all or none, durably; nothing else changes."""
+import contextlib
 import os
+import pathlib
 import re
 import time
 import unittest
@@ -51,6 +53,15 @@ class Staging(Case):
     def connection(self, name, what="connection.autoconnect"):
         """What NetworkManager itself has of the profile."""
         return self.device.nmcli("-s", "-g", what, "connection", "show", uuid_of(name))
+
+    def stagers(self):
+        """The processes of stage, not the agent: {pid: the files that it has open}."""
+        found = {}
+        for pid in self.helpers():
+            with contextlib.suppress(OSError):
+                if b"\0stage\0" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found[pid] = [os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+        return found
 
     def seen(self):
         return (self.files(), self.state(), self.checkpoints(),
@@ -157,6 +168,19 @@ class Stage(Staging):
         self.trial("confirm", trial)
         self.assert_promoted(trial, "good", "confirmed")
         self.assertEqual((self.connection("other"), self.connection("third")), ("no", "no"))
+
+    def test_one_at_a_time(self):
+        file = self.source("good")
+        holder = background(self.device, "flock", "/var/lib/nm-trial/lock", "sleep", "600")
+        wait_for("the lock is held", lambda: not self.device.test("flock -n /var/lib/nm-trial/lock true"))
+        process = background(self.device, "nm-trial", "stage", file)
+        wait_for("stage before the lock",
+                 lambda: any(name.endswith("/nm-trial/lock") for files in self.stagers().values() for name in files))
+        self.assertFalse(self.device.profile_path("good").exists())
+        for pid in self.helpers("sleep") + self.helpers("flock"):
+            self.kill_process(pid)
+        holder.communicate()
+        self.assertIn("staged", process.communicate()[0])
 
     def test_a_read_only_disk(self):
         file = self.source("good")
@@ -353,18 +377,6 @@ class StageKilled(Staging):
         self.assert_boots("lan")
         self.assertEqual(self.temporaries(), [])
 
-    def stagers(self):
-        """The processes of stage that are left, not the agent."""
-        found = []
-        for pid in self.helpers():
-            try:
-                with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                    if b"\0stage\0" in cmdline.read():
-                        found.append(pid)
-            except OSError:
-                continue
-        return found
-
 
 class StageAutoDefault(WiredCase, Staging):
     """A stored candidate alone keeps NetworkManager from making "Wired connection" at the next boot."""
@@ -380,22 +392,21 @@ class StageAutoDefault(WiredCase, Staging):
         return self.device.nmcli("-f", "NAME,ACTIVE-PATH", "connection", "show", "--active")
 
     def assert_comes_back(self):
-        self.assertTrue(self.bootable())
         self.assertFalse(self.device.profile_path("Wired connection 2").exists())  # nobody's candidate is for eth1
         self.power_cut()
         self.boot()
         self.device.wait_active(WIRED)
         self.device.wait_online()
+        self.assertTrue(self.bootable())
 
     def test_it_is_saved_first(self):
         active = self.active_path()
         said = self.stage(self.source("good"), self.source("other", address="10.99.{n}.21/24"),
                           own=["good", "other"]).stdout
+        self.assertEqual(self.active_path(), active)
+        self.assert_comes_back()
         self.assertRegex(said, f'(?s)^saved "{WIRED}" as {DIRECTORY}/{WIRED}.nmconnection.*staged "good".*"other"')
         self.assertEqual(said.count("saved"), 1)
-        self.assertEqual(self.active_path(), active)
-        self.assertEqual(self.device.nmcli("-g", "connection.autoconnect", "connection", "show", WIRED), "yes")
-        self.assert_comes_back()
 
     def test_with_the_cable_out(self):
         self.device.break_network("carrier")
