@@ -130,7 +130,9 @@ static gboolean understand(Staged *staged, GError **error)
 static gboolean annotations_allowed(const Profile *profile, GError **error)
 {
     g_auto(Options) options = {0};
-    return options_take_profile(&options, profile, error);
+    return options_take_profile(&options, profile, error) &&
+           options_take_file(&options, NM_TRIAL_CONF, error) &&
+           options_complete(&options, profile->type, error);
 }
 
 static gboolean take(Staged *staged, GError **error)
