@@ -3,6 +3,7 @@
 
 #include "history.h"
 #include "journal.h"
+#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -32,6 +33,8 @@ static void forget(Engine *engine)
     g_clear_pointer(&engine->held_over, g_free);
     g_clear_pointer(&engine->after_revert, g_free);
     g_clear_pointer(&engine->said, g_free);
+    if (engine->network)
+        network_forget_failures(engine->network);
     engine->judged = FALSE;
     engine->answered_ms = engine->last_try_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
@@ -184,27 +187,54 @@ static void say_change(const Record *record, const struct trial *before)
                     record->detail ? ": " : "", record->detail ? record->detail : "");
 }
 
+/* Whose fault it was, as the old network has it now: the next step of whoever reads this depends on it. */
+static char *blame(const Engine *engine, const Record *record)
+{
+    enum trial_reason reason = record->trial.reason;
+    gboolean failed = reason == REASON_CHECK_FAILED || reason == REASON_ACTIVATION_FAILED;
+    g_autofree char *seen = judge_results_words(engine->after_revert);
+
+    if (!seen)
+        return g_strdup("");
+    if (!engine->outage)
+        return g_strdup_printf(". The old network passes%s", failed ? ": it was the candidate" : "");
+    return g_strdup_printf(". The old network fails%s (%s)",
+                           failed ? " too: an outage, not only the candidate" : ": an outage", seen);
+}
+
+static void say_reverted(const Engine *engine, const Record *record, const struct facts *facts)
+{
+    const struct record_pair *pair = &record->pair[0];
+    const char *why = engine->failed[0] ? engine->failed[0] : engine->ended[0];
+    g_autofree char *candidate = journal_clean(pair->candidate.id), *blamed = blame(engine, record);
+    g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
+    g_autofree char *where = NULL, *end = NULL;
+
+    if (!back)
+        where = g_strdup_printf("%s is without a network again", pair->device);
+    else if (facts->network == NETWORK_BEFORE)
+        where = g_strdup_printf("\"%s\" is stored as the profile of %s", back, pair->device);
+    else if (facts->pair[0].activation == ACTIVATION_ACTIVE)
+        where = g_strdup_printf("\"%s\" is back on %s", back, pair->device);
+    else {
+        where = g_strdup_printf("\"%s\" is the profile of %s but did not come up in a minute%s%s%s", back,
+                                pair->device, why ? " (" : "", why ? why : "", why ? ")" : "");
+        end = g_strdup(". The old network is down too, an outage: check the cable and the network. "
+                       "NetworkManager brings it up when they are back");
+    }
+    journal_say(JOURNAL_REVERTED, record, -1, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate,
+                trial_reason_name(record->trial.reason), end ? end : blamed);
+}
+
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    const char *how = facts->network == NETWORK_BEFORE                 ? "stored as the profile of"
-                      : facts->pair[0].activation == ACTIVATION_ACTIVE ? "back on"
-                                                                       : "not up yet, but the profile of";
-    const struct record_pair *pair = &record->pair[0];
-    const char *reason = trial_reason_name(record->trial.reason);
-    g_autofree char *candidate = journal_clean(pair->candidate.id);
-    g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
-    g_autofree char *where = back ? g_strdup_printf("\"%s\" is %s %s", back, how, pair->device)
-                                  : g_strdup_printf("%s is without a network again", pair->device);
+    g_autofree char *candidate = journal_clean(record->pair[0].candidate.id);
 
     if (record->trial.state == TRIAL_PROMOTING)
         journal_say(JOURNAL_PROMOTED, record, -1, "promoted: \"%s\" is the profile of %s now (%s)", candidate,
-                    pair->device, reason);
+                    record->pair[0].device, trial_reason_name(record->trial.reason));
     else
-        journal_say(
-            JOURNAL_REVERTED, record, -1, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate, reason,
-            !engine->judged || !engine->after_revert ? ""
-            : engine->outage ? ". The checks fail on the old network too: an outage, not only the candidate"
-                             : "");
+        say_reverted(engine, record, facts);
 }
 
 /* Whether the record on the disk is this one. After a failed write it may be: then it must hold, and be

@@ -3,6 +3,7 @@
 
 #include "auto-default.h"
 #include "journal.h"
+#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -31,9 +32,11 @@ gboolean opening_none_open(const char *state_dir, GError **error)
         g_propagate_error(error, unreadable);
         return FALSE;
     }
-    return !open ||
-           plan_refuse(error, "Another trial is open: %s (\"%s\" on %s). Confirm or cancel it first.",
-                       open->id, open->pair[0].candidate.id, open->pair[0].device);
+    if (!open)
+        return TRUE;
+    g_autofree char *candidate = journal_clean(open->pair[0].candidate.id);
+    return plan_refuse(error, "Another trial is open: %s (\"%s\" on %s). Confirm or cancel it first.",
+                       open->id, candidate, open->pair[0].device);
 }
 
 static char *new_id(void)
@@ -111,11 +114,15 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
     g_autofree char *candidate = journal_clean(plan->candidate->id);
     g_autofree char *replaced = plan->replaced ? journal_clean(plan->replaced->id) : NULL;
     g_autofree char *checks = record->checks[0] ? g_strjoinv(", ", record->checks) : g_strdup("none");
+    g_autofree char *before = judge_results_words(record->baseline);
 
     journal_say(JOURNAL_STARTED, record, -1,
                 "trying \"%s\" in place of %s%s%s on %s, started by %s, %s, checks: %s", candidate,
                 replaced ? "\"" : "", replaced ? replaced : "nothing", replaced ? "\"" : "", plan->device,
                 record->started_by, options->manual ? "to be confirmed" : "judged by its checks", checks);
+    if (before || !record->baseline)
+        journal_say(JOURNAL_STARTED, record, -1, "before the trial: %s",
+                    before ? before : "not known, the candidate was up already");
     if (!record->checkpoint)
         journal_say(JOURNAL_STARTED, record, 0, "no checkpoint: the candidate is active already");
     for (guint i = 0; i < plan->warnings->len; i++)
