@@ -276,6 +276,11 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
     g_autoptr(GError) failure = NULL;
     const char *paths[] = {profile->path, NULL};
 
+    if (!g_utf8_validate(profile->path, -1, NULL))
+        return plan_refuse(error,
+                           "%s: NetworkManager cannot be told to load a file whose name is no UTF-8. Rename "
+                           "it, then: nmcli connection reload",
+                           profile->path);
     gboolean found = network_get_profile(network, profile->uuid, &known, &failure);
     if (!found && g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
         if (!may_load)

@@ -58,13 +58,14 @@ static void announce(const Record *record, const Options *options)
     g_autofree char *candidate = journal_clean(record->pair[0].candidate.id);
     g_autofree char *back =
         record->pair[0].replaced.id ? journal_clean(record->pair[0].replaced.id) : g_strdup("no network");
+    g_autofree char *device = journal_clean(record->pair[0].device);
     g_autofree char *kept = options->manual ? g_strdup("confirmed")
                                             : g_strdup_printf("its checks pass for %" G_GINT64_FORMAT " s",
                                                               options->hold_ms / 1000);
     g_autofree char *text =
         g_strdup_printf("trial %s\n\"%s\" is on trial on %s. It stays if %s within %" G_GINT64_FORMAT
                         " s;\nelse back to \"%s\". To keep it%s: nm-trial confirm %s\n",
-                        record->id, candidate, record->pair[0].device, kept, options->timeout_ms / 1000, back,
+                        record->id, candidate, device, kept, options->timeout_ms / 1000, back,
                         options->manual ? "" : " at once", record->id);
 
     if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
@@ -136,15 +137,25 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
     return status;
 }
 
+static void show_lines(const char *kind, const GPtrArray *lines)
+{
+    for (guint i = 0; i < lines->len; i++) {
+        g_autofree char *line =
+            journal_clean_to(lines->pdata[i], JOURNAL_LINE_MAX); /* with names of profiles */
+        printf("  %-9s %s\n", kind, line);
+    }
+}
+
 static void show(const Plan *plan, const Options *options)
 {
     g_autofree char *candidate = journal_clean(plan->candidate->id);
     g_autofree char *replaced = journal_clean(plan->replaced ? plan->replaced->id : "nothing");
+    g_autofree char *device = journal_clean(plan->device);
     g_autofree char *checks = plan->checks[0] ? g_strjoinv(", ", plan->checks) : g_strdup("none");
 
     printf("Would try \"%s\" on %s.\n  replaced  %s\n  checks    %s\n  confirm   %s\n  timeout   "
            "%" G_GINT64_FORMAT " s\n",
-           candidate, plan->device, replaced, checks, options->manual ? "manual" : "auto",
+           candidate, device, replaced, checks, options->manual ? "manual" : "auto",
            options->timeout_ms / 1000);
     if (!options->manual)
         printf("  hold      %" G_GINT64_FORMAT " s\n", options->hold_ms / 1000);
@@ -153,10 +164,8 @@ static void show(const Plan *plan, const Options *options)
            !plan->replaced     ? "as before"
            : options->fallback ? "on still, as a fallback"
                                : "off");
-    for (guint i = 0; i < plan->warnings->len; i++)
-        printf("  warning   %s\n", (char *)plan->warnings->pdata[i]);
-    for (guint i = 0; i < plan->notes->len; i++)
-        printf("  note      %s\n", (char *)plan->notes->pdata[i]);
+    show_lines("warning", plan->warnings);
+    show_lines("note", plan->notes);
     printf("Nothing was changed.\n");
 }
 

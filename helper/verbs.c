@@ -14,7 +14,6 @@
 
 /* Longer than anybody may hold it: a few NetworkManager calls of 3 s each. */
 #define LOCK_WAIT_MS 15000
-#define MESSAGE_MAX 2000
 
 void verb_error(const char *format, ...)
 {
@@ -23,7 +22,7 @@ void verb_error(const char *format, ...)
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     g_autofree char *clean =
-        journal_clean_to(message, MESSAGE_MAX); /* names of profiles, words of the command line */
+        journal_clean_to(message, JOURNAL_LINE_MAX); /* names of profiles, words of the command line */
     fprintf(stderr, "nm-trial: %s\n", clean);
 }
 

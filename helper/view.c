@@ -76,8 +76,9 @@ static char *pair_text(JsonObject *pair)
     gboolean some = replaced && JSON_NODE_HOLDS_OBJECT(replaced);
     g_autofree char *from = journal_clean(some ? text_of(json_node_get_object(replaced), "id") : "nothing");
     g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
-    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", text_of(pair, "device"), to, some ? "\"" : "",
-                           from, some ? "\"" : "");
+    g_autofree char *device = journal_clean(text_of(pair, "device"));
+    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", device, to, some ? "\"" : "", from,
+                           some ? "\"" : "");
 }
 
 /* "2026-01-31T12:00:00Z  1a2b3c4d  reverted (check-failed)", and a line for each pair and for the detail. */
@@ -187,10 +188,22 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
     return status;
 }
 
+/* JSON-GLib escapes what JSON must have escaped; a terminal takes more than that for a command. It stands in
+ * strings only, where JSON's own escape means the same. */
 static void print_json(JsonNode *node)
 {
-    g_autofree char *text = json_to_string(node, TRUE);
-    printf("%s\n", text);
+    g_autofree char *json = json_to_string(node, TRUE), *text = g_utf8_make_valid(json, -1);
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        if (c == '\n' || g_unichar_isprint(c))
+            printf("%.*s", (int)(g_utf8_next_char(p) - p), p);
+        else if (c < 0x10000)
+            printf("\\u%04x", c);
+        else
+            printf("\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
+                   0xdc00 + (c & 0x3ff)); /* RFC 8259: a surrogate pair */
+    }
+    printf("\n");
 }
 
 void view_publish(const char *path, const Record *record, Network *network)
@@ -227,8 +240,9 @@ static void print_status(JsonObject *status)
         for (guint i = 0; i < json_array_get_length(checks); i++) {
             JsonObject *check = json_array_get_object_element(checks, i);
             g_autofree char *output = journal_clean(text_of(check, "output"));
+            g_autofree char *device = journal_clean(text_of(check, "device"));
             printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s\n    %s\n", text_of(check, "name"),
-                   text_of(check, "device"), text_of(check, "state"),
+                   device, text_of(check, "state"),
                    json_object_get_int_member_with_default(check, "since", 0), output);
         }
         if (json_object_get_boolean_member(status, "needs_confirm"))
