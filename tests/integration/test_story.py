@@ -119,7 +119,7 @@ class Story(Case):
         """Without a cable it gets no address. After a minute it is left to NetworkManager."""
         self.device.heal("dhcp")
         self.own.add("home")
-        self.device.profile("home", ipv4="method=auto\ndhcp-timeout=3\nmay-fail=false\n")
+        self.device.profile("home", ipv4="method=auto\ndhcp-timeout=20\nmay-fail=false\n")
         self.device.nmcli("connection", "up", "home")
         self.candidate()
         trial = self.wait_manual("good", check="gateway", timeout="5s")
@@ -129,7 +129,7 @@ class Story(Case):
         self.assertEqual([result["state"] for result in entry["after_revert"]], ["failing"])
         closing = self.story(trial, "good")[-1]
         self.assertEqual(EVENTS[closing["MESSAGE_ID"]], "REVERTED")
-        self.assertRegex(closing["MESSAGE"], '"home" is the profile of eth0 but did not come up in a minute .*'
+        self.assertRegex(closing["MESSAGE"], '"home" is the profile of eth0 but did not come up in a minute.*'
                          "The old network is down too, an outage: check the cable and the network")
         self.device.heal("carrier")
         self.device.wait_online()
