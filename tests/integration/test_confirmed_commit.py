@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""RFC 6241 section 8.4, the confirmed commit, as NETCONF servers test it, and the reboots that they leave out. The table
-in HACKING.md says where nm-trial does as the RFC has it, and where not."""
+"""RFC 6241 section 8.4, the confirmed commit, as NETCONF servers test it, and the reboots that they leave out. The
+table in HACKING.md says where nm-trial does as the RFC has it, and where not."""
 import os
 import signal
 import time
@@ -83,8 +83,8 @@ class ConfirmedCommit(Case):
         return leader, self.status()["id"]
 
     def test_the_end_of_the_callers_session_ends_nothing(self):
-        """As with <persist>: the session is expected to die with the old address that it came in by. The trial goes on
-        to its deadline."""
+        """As with <persist>: the session is expected to die with the old address that it came in by. The trial goes
+        on to its deadline."""
         for how in (signal.SIGKILL, signal.SIGHUP):
             with self.step(how=how):
                 leader, trial = self.session(timeout="5s")
@@ -137,7 +137,7 @@ class ConfirmedCommit(Case):
     # What is stored to go back to
 
     def test_a_bogus_stored_copy(self):
-        """Nothing of it is applied: it is set aside, and the known-good profile, which never left the disk, is back."""
+        """Nothing of it is applied: it is set aside, and the known-good profile, which never left the disk, is up."""
         self.wait_manual("good")
         bogus = self.settled_record().replace(b"candidate", b"replaced!")
         (self.device.disk / RECORD).write_bytes(bogus)

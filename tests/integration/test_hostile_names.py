@@ -52,7 +52,8 @@ class HostileNames(Case):
         self.device.profile_file(name, text.replace(f"id={name}\n", f"id={shown.translate(KEYFILE)}\n"))
 
     def up(self, address="10.99.0.20/24", device="eth0"):
-        wait_for(f"{address} up", lambda: address in self.device.run("ip", "-4", "address", "show", "dev", device).stdout)
+        wait_for(f"{address} up", lambda: address in
+                 self.device.run("ip", "-4", "address", "show", "dev", device).stdout)
 
     def test_the_ids_of_both_profiles(self):
         self.named("evil", EVIL, autoconnect=True)
@@ -149,7 +150,7 @@ class HostileNames(Case):
 
     @contextlib.contextmanager
     def file(self, name, line):
-        """A file of that name (bytes) with a profile in it that has `line` in the place of its id; yields its UUID."""
+        """A file of that name (bytes) with a profile that has `line` in the place of its id; yields its UUID."""
         path = os.path.join(os.fsencode(self.device.disk / PROFILES), name)
         text = self.device.profile_path("lan").read_bytes().replace(b"autoconnect=true", b"autoconnect=false")
         text = text.replace(uuid_of("lan").encode(), uuid_of("odd").encode()).replace(b"id=lan\n", line + b"\n")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The story of a trial can be read by `journalctl -t nm-trial` alone: what was tried, what happened, why it ended so, and
-whether it was the candidate's fault or an outage."""
+"""The story of a trial can be read by `journalctl -t nm-trial` alone: what was tried, what happened, why it ended so,
+and whether it was the candidate's fault or an outage."""
 import pathlib
 import re
 import unittest
@@ -103,8 +103,8 @@ class Story(Case):
         self.assertEqual([result["state"] for result in entry["baseline"]], ["passing"])
         self.assertEqual([result["state"] for result in entry["after_revert"]], ["failing"])
         self.assert_story(trial, "bad", *BEGIN, ACTIVE, CHECK, *verdict("reverting", "check-failed"),
-                          says=r'"lan" is back on eth0; .*The old network fails too: an outage, not only the candidate '
-                               r"\(check gateway fails on eth0: .*10\.99\.0\.1\b")
+                          says=r'"lan" is back on eth0; .*The old network fails too: an outage, not only the '
+                               r"candidate \(check gateway fails on eth0: .*10\.99\.0\.1\b")
 
     def test_the_cable_is_out(self):
         """An address of its own the old profile has all the same; what counts is that its checks fail."""
