@@ -103,7 +103,8 @@ char **judge_devices(const Record *record)
 {
     g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
     for (int i = 0; i < record->trial.n_pairs; i++)
-        g_strv_builder_add(builder, record->pair[i].device);
+        if (record->pair[i].judged)
+            g_strv_builder_add(builder, record->pair[i].device);
     return g_strv_builder_end(builder);
 }
 

@@ -35,5 +35,5 @@ char *judge_results_json(GPtrArray *results);
  * Caller frees. */
 char *judge_results_words(const char *json);
 
-/* The devices of a trial, NULL-terminated. Caller frees. */
+/* The devices that a trial's checks judge, NULL-terminated. Caller frees. */
 char **judge_devices(const Record *record);

@@ -37,6 +37,8 @@ static JsonArray *unknown(const Record *record)
     JsonArray *checks = json_array_new();
     for (char **name = record->checks; *name; name++)
         for (int i = 0; i < record->trial.n_pairs; i++) {
+            if (!record->pair[i].judged)
+                continue;
             JsonObject *check = json_object_new();
             json_object_set_string_member(check, "name", *name);
             json_object_set_string_member(check, "device", record->pair[i].device);
