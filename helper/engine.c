@@ -166,10 +166,21 @@ static void say_down(Engine *engine, const Record *record, const struct facts *f
     }
 }
 
+/* "lan-new", "wan-new" */
+static char *candidates(const Record *record)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        g_autofree char *clean = journal_clean(record->pair[i].candidate.id);
+        g_string_append_printf(names, "%s\"%s\"", i ? ", " : "", clean);
+    }
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
 static void say_change(const Record *record, const struct trial *before)
 {
     const struct trial *now = &record->trial;
-    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
+    g_autofree char *names = candidates(record);
     const char *reason = trial_reason_name(now->reason);
 
     if (now->state == before->state && now->deadline_ms != before->deadline_ms)
@@ -181,9 +192,9 @@ static void say_change(const Record *record, const struct trial *before)
     if (now->state == before->state)
         return;
     if (now->state == TRIAL_PROMOTING)
-        journal_say(JOURNAL_PROMOTING, record, -1, "promoting \"%s\": %s", clean, reason);
+        journal_say(JOURNAL_PROMOTING, record, -1, "promoting %s: %s", names, reason);
     if (now->state == TRIAL_REVERTING)
-        journal_say(JOURNAL_REVERTING, record, -1, "going back from \"%s\": %s%s%s", clean, reason,
+        journal_say(JOURNAL_REVERTING, record, -1, "going back from %s: %s%s%s", names, reason,
                     record->detail ? ": " : "", record->detail ? record->detail : "");
 }
 
@@ -202,11 +213,13 @@ static char *blame(const Engine *engine, const Record *record)
                            failed ? " too: an outage, not only the candidate" : ": an outage", seen);
 }
 
-static void say_reverted(const Engine *engine, const Record *record, const struct facts *facts)
+static void say_reverted(const Engine *engine, const Record *record, int i, const struct facts *facts)
 {
-    const struct record_pair *pair = &record->pair[0];
-    const char *why = engine->failed[0] ? engine->failed[0] : engine->ended[0];
-    g_autofree char *candidate = journal_clean(pair->candidate.id), *blamed = blame(engine, record);
+    const struct record_pair *pair = &record->pair[i];
+    const char *why = engine->failed[i] ? engine->failed[i] : engine->ended[i];
+    gboolean last = i == record->trial.n_pairs - 1;
+    g_autofree char *candidate = journal_clean(pair->candidate.id);
+    g_autofree char *blamed = last ? blame(engine, record) : g_strdup("");
     g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
     g_autofree char *where = NULL, *end = NULL;
 
@@ -214,7 +227,7 @@ static void say_reverted(const Engine *engine, const Record *record, const struc
         where = g_strdup_printf("%s is without a network again", pair->device);
     else if (facts->network == NETWORK_BEFORE)
         where = g_strdup_printf("\"%s\" is stored as the profile of %s", back, pair->device);
-    else if (facts->pair[0].activation == ACTIVATION_ACTIVE)
+    else if (facts->pair[i].activation == ACTIVATION_ACTIVE)
         where = g_strdup_printf("\"%s\" is back on %s", back, pair->device);
     else {
         where = g_strdup_printf("\"%s\" is the profile of %s but did not come up in a minute%s%s%s", back,
@@ -222,19 +235,21 @@ static void say_reverted(const Engine *engine, const Record *record, const struc
         end = g_strdup(". The old network is down too, an outage: check the cable and the network. "
                        "NetworkManager brings it up when they are back");
     }
-    journal_say(JOURNAL_REVERTED, record, -1, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate,
+    journal_say(JOURNAL_REVERTED, record, i, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate,
                 trial_reason_name(record->trial.reason), end ? end : blamed);
 }
 
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    g_autofree char *candidate = journal_clean(record->pair[0].candidate.id);
-
-    if (record->trial.state == TRIAL_PROMOTING)
-        journal_say(JOURNAL_PROMOTED, record, -1, "promoted: \"%s\" is the profile of %s now (%s)", candidate,
-                    record->pair[0].device, trial_reason_name(record->trial.reason));
-    else
-        say_reverted(engine, record, facts);
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        g_autofree char *candidate = journal_clean(pair->candidate.id);
+        if (record->trial.state == TRIAL_PROMOTING)
+            journal_say(JOURNAL_PROMOTED, record, i, "promoted: \"%s\" is the profile of %s now (%s)",
+                        candidate, pair->device, trial_reason_name(record->trial.reason));
+        else
+            say_reverted(engine, record, i, facts);
+    }
 }
 
 /* Whether the record on the disk is this one. After a failed write it may be: then it must hold, and be
