@@ -243,9 +243,9 @@ static void print_status(JsonObject *status)
             JsonObject *check = json_array_get_object_element(checks, i);
             g_autofree char *output = journal_clean(text_of(check, "output"));
             g_autofree char *device = journal_clean(text_of(check, "device"));
-            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s\n    %s\n", text_of(check, "name"),
-                   device, text_of(check, "state"),
-                   json_object_get_int_member_with_default(check, "since", 0), output);
+            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s%s%s\n", text_of(check, "name"), device,
+                   text_of(check, "state"), json_object_get_int_member_with_default(check, "since", 0),
+                   *output ? "\n    " : "", output);
         }
         if (json_object_get_boolean_member(status, "needs_confirm"))
             printf("To keep it: nm-trial confirm %s   To go back: nm-trial cancel\n", text_of(status, "id"));
