@@ -8,7 +8,14 @@ import unittest
 from case import Case, background, wait_for
 
 
-class AgentAlone(Case):
+class Alone(Case):
+    """Without the dispatcher's script, which would revive an agent."""
+    def prepare(self):
+        for folder in (".", "no-wait.d"):
+            (self.device.disk / "etc/NetworkManager/dispatcher.d" / folder / "90-nm-trial").unlink()
+
+
+class AgentAlone(Alone):
     """Nothing runs before NetworkManager's start."""
     options = {"trial_boot": "no"}
 
@@ -43,7 +50,7 @@ class AgentAlone(Case):
         agent.communicate(timeout=10)
 
 
-class BootAlone(Case):
+class BootAlone(Alone):
     def test_the_boot_step_recovers_after_a_power_cut(self):
         """The agent is dead before the cut and never runs again."""
         self.bad()
@@ -56,7 +63,7 @@ class BootAlone(Case):
         self.assertTrue(self.device.online())
 
 
-class CheckpointAlone(Case):
+class CheckpointAlone(Alone):
     def test_networkmanagers_checkpoint_brings_the_old_profile_back(self):
         self.bad()
         trial = self.start_manual("bad", timeout="2s")
