@@ -9,10 +9,10 @@ from case import Case, background, wait_for
 
 
 class Alone(Case):
-    """The dispatcher script is masked in all of them; integration.systemd shows what it keeps alone."""
-
+    """Without the dispatcher's script, which would revive an agent."""
     def prepare(self):
-        (self.device.disk / "etc/NetworkManager/dispatcher.d/90-nm-trial").unlink()
+        for folder in (".", "no-wait.d"):
+            (self.device.disk / "etc/NetworkManager/dispatcher.d" / folder / "90-nm-trial").unlink()
 
 
 class AgentAlone(Alone):
