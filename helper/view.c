@@ -192,29 +192,37 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
 
 /* JSON-GLib escapes what JSON must have escaped; a terminal takes more than that for a command. It stands in
  * strings only, where JSON's own escape means the same. */
-static void print_json(JsonNode *node)
+static char *json_text(JsonNode *node)
 {
-    g_autofree char *json = json_to_string(node, TRUE), *text = g_utf8_make_valid(json, -1);
-    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+    g_autofree char *json = json_to_string(node, TRUE), *valid = g_utf8_make_valid(json, -1);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
         if (c == '\n' || g_unichar_isprint(c))
-            printf("%.*s", (int)(g_utf8_next_char(p) - p), p);
+            g_string_append_unichar(text, c);
         else if (c < 0x10000)
-            printf("\\u%04x", c);
-        else
-            printf("\\u%04x\\u%04x", 0xd7c0 + (c >> 10),
-                   0xdc00 + (c & 0x3ff)); /* RFC 8259: a surrogate pair */
+            g_string_append_printf(text, "\\u%04x", c);
+        else /* RFC 8259: a surrogate pair */
+            g_string_append_printf(text, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
     }
-    printf("\n");
+    g_string_append_c(text, '\n');
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static void print_json(JsonNode *node)
+{
+    g_autofree char *text = json_text(node);
+    printf("%s", text);
 }
 
 void view_publish(const char *path, const Record *record, Network *network)
 {
     g_autoptr(JsonObject) status = status_object(record, FALSE, network);
     g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
-    g_autofree char *text = json_to_string(root, TRUE), *file = g_strconcat(text, "\n", NULL);
+    g_autofree char *text = json_text(root);
 
-    if (g_file_set_contents_full(path, file, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
         (void)g_chmod(path, 0644); /* the umask is for everything else */
 }
 

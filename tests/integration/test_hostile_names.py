@@ -76,6 +76,9 @@ class HostileNames(Case):
         """All that looks at an open trial."""
         pair = json.loads(self.said_harmlessly("status", "--json"))["pairs"][0]
         self.assertEqual((pair["candidate"]["id"], pair["replaced"]["id"]), (candidate, replaced))
+        published = self.device.run("cat", "/run/nm-trial/status.json").stdout
+        self.assert_harmless(published, "status.json")
+        self.assertEqual(json.loads(published)["pairs"][0]["candidate"]["id"], candidate)
         self.assertIn("evil\\n\\u001b[31mred", self.said_harmlessly("status"))
         self.said_harmlessly("start", "lan", status=4)
         self.said_harmlessly("confirm", EVIL, status=(3, 4))
