@@ -9,7 +9,8 @@
 
 typedef struct Judge Judge;
 
-/* `changed` is called in the main context when a round of checks has ended. Caller frees. */
+/* `changed` is called in the main context when a round of checks has ended. Caller frees; no check of its own
+ * is left running then. */
 Judge *judge_new(Network *network, const char *run_dir, void (*changed)(gpointer data), gpointer data);
 void judge_free(Judge *judge);
 
@@ -30,6 +31,3 @@ char *judge_take_once(Judge *judge, gboolean *ret_failing);
 
 /* An array of struct check_result as JSON text, as history shows it. Caller frees. */
 char *judge_results_json(GPtrArray *results);
-
-/* The devices of a trial, NULL-terminated. Caller frees. */
-char **judge_devices(const Record *record);

@@ -53,8 +53,7 @@ static void set_profile(struct record_profile *into, const Profile *profile)
     into->length = profile->length;
 }
 
-Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *baseline,
-                       const char *started_by)
+Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *started_by)
 {
     Record *record = record_new();
 
@@ -72,7 +71,6 @@ Record *opening_record(const Engine *engine, const Plan *plan, const Options *op
     g_strfreev(record->checks);
     record->checks = g_strdupv(plan->checks);
     record->nm_name = g_strdup(network_nm_name(engine->network));
-    record->baseline = g_strdup(baseline);
     record->pair[0].device = g_strdup(plan->device);
     record->pair[0].priority = plan->priority;
     set_profile(&record->pair[0].candidate, plan->candidate);

@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include "auto-default.h"
+#include "check-own.h"
 #include "checks.h"
 #include "journal.h"
 #include "names.h"
@@ -340,18 +341,36 @@ static gboolean has_gateway(const Profile *profile)
            family_has_gateway(nm_connection_get_setting_ip6_config(profile->connection));
 }
 
+/* Whether that check could ever judge the candidate. `why_not_nm`: NULL, "nm" could. */
+static gboolean check_fits(const Plan *plan, const char *name, const char *why_not_nm, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (strcmp(name, "none") == 0)
+        return TRUE;
+    if (strcmp(name, "nm") == 0)
+        return !why_not_nm || plan_refuse(error, "--check nm: %s", why_not_nm);
+    if (strcmp(name, "gateway") == 0)
+        return has_gateway(plan->candidate) ||
+               plan_refuse(error,
+                           "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
+                           "--confirm manual.",
+                           plan->candidate->id);
+    return check_own_fit(name, &failure) || plan_refuse(error, "--check %s: %s.", name, failure->message);
+}
+
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,
                               GError **error)
 {
     char **checks = request->options->checks;
-    gboolean by_default = !checks, plain_http = FALSE, gateway = has_gateway(plan->candidate);
+    gboolean by_default = !checks, plain_http = FALSE;
     g_autofree char *why = NULL;
     g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
     gboolean wants_nm = by_default || g_strv_contains((const char *const *)checks, "nm");
     gboolean nm = wants_nm && checks_nm_believable(network_bus(network), &plain_http, &why);
 
     if (by_default) {
-        if (!nm && !gateway)
+        if (!nm && !has_gateway(plan->candidate))
             return plan_refuse(
                 error,
                 "Nothing can judge \"%s\": NetworkManager's connectivity check cannot be believed (%s), and "
@@ -362,14 +381,8 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
     for (char **name = checks; name && *name; name++) {
-        if (strcmp(*name, "nm") == 0 && !nm)
-            return plan_refuse(error, "--check nm: %s", why);
-        if (strcmp(*name, "gateway") == 0 && !gateway)
-            return plan_refuse(
-                error,
-                "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
-                "--confirm manual.",
-                plan->candidate->id);
+        if (!check_fits(plan, *name, why, error))
+            return FALSE;
         gboolean again = FALSE;
         for (char **before = checks; before < name; before++)
             again = again || strcmp(*before, *name) == 0;
