@@ -4,7 +4,6 @@
 #include "checks.h"
 #include "duration.h"
 #include "journal.h"
-#include "judge.h"
 #include "names.h"
 #include "os.h"
 #include "verbs.h"
@@ -79,7 +78,6 @@ static enum trial_state reached(const EngineResult *result)
  */
 static enum checks_state judge_now(VerbContext *context, const Record *record, char **ret_failing)
 {
-    g_auto(GStrv) devices = judge_devices(record);
     GDBusConnection *bus = network_bus(context->network);
 
     if (!record->checks[0])
@@ -88,8 +86,7 @@ static enum checks_state judge_now(VerbContext *context, const Record *record, c
         *ret_failing = g_strdup("no check can run: the system bus cannot be reached");
         return CHECKS_FAILING;
     }
-    g_autoptr(GPtrArray) results =
-        checks_run(bus, (const char *const *)record->checks, (const char *const *)devices);
+    g_autoptr(GPtrArray) results = checks_run(bus, record);
     for (guint i = 0; i < results->len; i++) {
         const struct check_result *result = results->pdata[i];
         if (!result->passing) {

@@ -164,7 +164,7 @@ static enum candidate_fate open_trial(Arrival *arrival)
 
     if (plan && here(plan, arrival, &error)) {
         /* No baseline: the old network is gone already. */
-        g_autoptr(Record) record = opening_record(engine, plan, &arrival->options, NULL, STARTED_BY);
+        g_autoptr(Record) record = opening_record(engine, plan, &arrival->options, STARTED_BY);
         if (opening_open(engine, plan, &arrival->options, record, &error))
             return CANDIDATE_OPENED;
     }

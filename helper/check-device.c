@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check-device.h"
 
+#include "check-own.h"
 #include "names.h"
 
 #define ACTIVATED 100 /* NM_DEVICE_STATE_ACTIVATED */
@@ -14,7 +15,7 @@ static const struct check_kind *find_kind(const char *name)
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
         if (strcmp(kinds[i]->name, name) == 0)
             return kinds[i];
-    return NULL;
+    return check_own_name(name) ? &check_kind_own : NULL;
 }
 
 gboolean check_device_known(const char *name)
@@ -37,6 +38,9 @@ static void check_free(gpointer data)
     g_free(check->path);
     for (guint i = 0; i < N_FAMILIES; i++)
         g_free(check->gateway[i]);
+    g_free(check->name);
+    g_free(check->id);
+    g_free(check->uuid);
     g_string_free(check->output, TRUE);
     g_free(check);
 }
@@ -153,7 +157,7 @@ void check_round(GTask *task)
         round_end(task);
 }
 
-/* Both checks begin here: which device, is it activated, what does its profile ask for? */
+/* Every check begins here: which device, is it activated, what does its profile ask for? */
 
 static void on_applied(GTask *task, GVariant *reply)
 {
@@ -169,6 +173,14 @@ static void on_applied(GTask *task, GVariant *reply)
     }
 }
 
+void check_find_families(GTask *task)
+{
+    struct check *check = g_task_get_task_data(task);
+
+    check_ask(task, check->path, NM_IFACE_DEVICE, "GetAppliedConnection", g_variant_new("(u)", 0),
+              "(a{sa{sv}}t)", on_applied);
+}
+
 static void on_device(GTask *task, GVariant *reply)
 {
     struct check *check = g_task_get_task_data(task);
@@ -181,8 +193,7 @@ static void on_device(GTask *task, GVariant *reply)
         g_task_return_boolean(task, FALSE);
         return;
     }
-    check_ask(task, check->path, NM_IFACE_DEVICE, "GetAppliedConnection", g_variant_new("(u)", 0),
-              "(a{sa{sv}}t)", on_applied);
+    check->kind->found(task);
 }
 
 static void on_path(GTask *task, GVariant *reply)
@@ -201,14 +212,17 @@ void check_find_device(GTask *task)
               on_path);
 }
 
-void check_device_async(GDBusConnection *bus, const char *name, const char *iface, GCancellable *cancellable,
-                        GAsyncReadyCallback callback, gpointer data)
+void check_device_async(GDBusConnection *bus, const char *name, const Record *record, int pair,
+                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(bus, cancellable, callback, data);
     struct check *check = g_new0(struct check, 1);
 
     check->bus = g_object_ref(bus);
-    check->iface = g_strdup(iface);
+    check->iface = g_strdup(record->pair[pair].device);
+    check->name = g_strdup(name);
+    check->id = g_strdup(record->id);
+    check->uuid = g_strdup(record->pair[pair].candidate.uuid);
     check->kind = find_kind(name);
     check->cancelled = g_cancellable_new();
     check->output = g_string_new(NULL);

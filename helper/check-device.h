@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The built-in checks, one on one device at a time: what "nm" and "gateway" share. For checks.c.
+/* One check on one device at a time: what the kinds of check share. For checks.c.
  *
- * Both find the device, read what its profile asks for, then ask something of each family that counts, on the
- * device itself and at the same time: the round. They differ in a struct check_kind. */
+ * All find the device first. "nm" and "gateway" then read what its profile asks for, and ask something of
+ * each family that counts, on the device itself and at the same time: the round. An own check is run. They
+ * differ in a struct check_kind. */
 #pragma once
 
 #include <gio/gio.h>
@@ -14,10 +15,9 @@
 /* Whether there is such a check ("none" is not one). */
 gboolean check_device_known(const char *name);
 
-/* `iface` is the interface that has the addresses (NM's IpInterface: a modem's wwan0 or ppp0, not its
- * cdc-wdm0). Has no limit of its own; when `cancellable` fires, it ends with G_IO_ERROR_CANCELLED. */
-void check_device_async(GDBusConnection *bus, const char *name, const char *iface, GCancellable *cancellable,
-                        GAsyncReadyCallback callback, gpointer data);
+/* Checks the device of the record's `pair`. Has no limit of its own; when `cancellable` fires, it ends. */
+void check_device_async(GDBusConnection *bus, const char *name, const Record *record, int pair,
+                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
 
 /* TRUE: passing. *ret_output says what was seen, whether it passes or not (caller frees); it is untouched
  * only when FALSE comes with `error`, the cancellation. */
@@ -32,19 +32,21 @@ struct question {
 };
 
 struct check_kind {
-    const char *name;
+    const char *name;                           /* NULL: any other */
     void (*begin)(GTask *task);                 /* comes to check_find_device() */
+    void (*found)(GTask *task);                 /* the device is known, and activated */
     void (*prepare)(GTask *task);               /* device and families are known; comes to check_round() */
     void (*start)(struct question *question);   /* comes to check_answered() */
     void (*end)(GTask *task, gboolean passing); /* the round is over: returns a result */
 };
 extern const struct check_kind check_kind_nm;
 extern const struct check_kind check_kind_gateway;
+extern const struct check_kind check_kind_own;
 
 struct check {
     const struct check_kind *kind;
     GDBusConnection *bus;
-    char *iface;
+    char *iface;      /* the one that has the addresses (NM's IpInterface) */
     char *path;       /* the device's */
     GVariant *device; /* its properties */
     struct checks_families families;
@@ -61,6 +63,10 @@ struct check {
     gboolean settled;
     /* gateway */
     char *gateway[N_FAMILIES]; /* NULL: none */
+    /* an own check */
+    char *name;
+    char *id;   /* the trial's */
+    char *uuid; /* the candidate's */
 };
 
 extern const struct check_family {
@@ -80,8 +86,10 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
 void check_ask_properties(GTask *task, const char *path, const char *iface,
                           void (*next)(GTask *task, GVariant *reply));
 
-/* Finds the device and the families that its profile asks for, then comes to the kind's prepare(). */
+/* Finds the device, then comes to the kind's found(). */
 void check_find_device(GTask *task);
+/* Finds the families that its profile asks for, then comes to the kind's prepare(). */
+void check_find_families(GTask *task);
 /* Asks each family that counts, at the same time. */
 void check_round(GTask *task);
 

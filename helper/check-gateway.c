@@ -99,6 +99,7 @@ static void end(GTask *task, gboolean passing)
 const struct check_kind check_kind_gateway = {
     .name = "gateway",
     .begin = check_find_device,
+    .found = check_find_families,
     .prepare = prepare,
     .start = start,
     .end = end,

@@ -172,6 +172,7 @@ static void end(GTask *task, gboolean passing)
 const struct check_kind check_kind_nm = {
     .name = "nm",
     .begin = begin,
+    .found = check_find_families,
     .prepare = check_round,
     .start = start,
     .end = end,

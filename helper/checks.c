@@ -11,7 +11,7 @@ struct run {
     GPtrArray *results; /* struct check_result; `output` is NULL as long as there is no answer */
     GCancellable *cancellable;
     GSource *limit;
-    GSource *stop;
+    gulong stop;
     gboolean cancelled;
     guint pending;
 };
@@ -48,7 +48,6 @@ static void run_free(gpointer data)
     struct run *run = data;
 
     source_clear(&run->limit);
-    source_clear(&run->stop);
     g_clear_pointer(&run->results, g_ptr_array_unref);
     g_object_unref(run->cancellable);
     g_free(run);
@@ -63,7 +62,7 @@ static void run_end(GTask *task)
     if (--run->pending > 0)
         return;
     source_clear(&run->limit);
-    source_clear(&run->stop);
+    g_cancellable_disconnect(g_task_get_cancellable(task), run->stop);
     if (run->cancelled)
         g_task_return_new_error(task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "the checks were cancelled");
     else
@@ -83,14 +82,14 @@ static void on_checked(GObject *source, GAsyncResult *answer, gpointer data)
     run_end(task);
 }
 
-static void start(GTask *task, GDBusConnection *bus, const char *name, const char *device)
+static void start(GTask *task, GDBusConnection *bus, const char *name, const Record *record, int pair)
 {
     struct run *run = g_task_get_task_data(task);
     struct check_result *result = g_new0(struct check_result, 1);
     struct waiter *waiter;
 
     result->name = g_strdup(name);
-    result->device = g_strdup(device);
+    result->device = g_strdup(record->pair[pair].device);
     g_ptr_array_add(run->results, result);
     if (!check_device_known(name)) {
         result->output = g_strdup("there is no such check");
@@ -99,7 +98,7 @@ static void start(GTask *task, GDBusConnection *bus, const char *name, const cha
     waiter = g_new(struct waiter, 1);
     *waiter = (struct waiter){.task = g_object_ref(task), .result = result};
     run->pending++;
-    check_device_async(bus, name, device, run->cancellable, on_checked, waiter);
+    check_device_async(bus, name, record, pair, run->cancellable, on_checked, waiter);
 }
 
 static gboolean on_limit(gpointer data)
@@ -110,18 +109,18 @@ static gboolean on_limit(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static gboolean on_stop(GCancellable *cancellable, gpointer data)
+/* Passed on at once: the main loop may be over, and own checks are to be killed all the same. */
+static void on_stop(GCancellable *cancellable, gpointer data)
 {
     struct run *run = g_task_get_task_data(data);
 
     (void)cancellable;
     run->cancelled = TRUE;
     g_cancellable_cancel(run->cancellable);
-    return G_SOURCE_REMOVE;
 }
 
-void checks_run_async(GDBusConnection *bus, const char *const *names, const char *const *devices,
-                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *cancellable,
+                      GAsyncReadyCallback callback, gpointer data)
 {
     g_autoptr(GTask) task = g_task_new(bus, cancellable, callback, data);
     struct run *run = g_new0(struct run, 1);
@@ -131,18 +130,16 @@ void checks_run_async(GDBusConnection *bus, const char *const *names, const char
     run->results = g_ptr_array_new_with_free_func(result_free);
     run->cancellable = g_cancellable_new();
     run->pending = 1; /* this function's */
-    /* The sources hold no reference: run_end() destroys them before the task can go. */
+    /* Neither holds a reference: run_end() ends them before the task can go. */
     run->limit = g_timeout_source_new(CHECKS_LIMIT_MS);
     g_source_set_callback(run->limit, on_limit, task, NULL);
     g_source_attach(run->limit, g_task_get_context(task));
-    if (cancellable) {
-        run->stop = g_cancellable_source_new(cancellable);
-        g_source_set_callback(run->stop, G_SOURCE_FUNC(on_stop), task, NULL);
-        g_source_attach(run->stop, g_task_get_context(task));
-    }
-    for (const char *const *name = names; *name; name++)
-        for (const char *const *device = devices; *device; device++)
-            start(task, bus, *name, *device);
+    if (cancellable)
+        run->stop = g_cancellable_connect(cancellable, G_CALLBACK(on_stop), task, NULL);
+    for (char **name = record->checks; *name; name++)
+        for (int pair = 0; pair < record->trial.n_pairs; pair++)
+            if (record->pair[pair].judged)
+                start(task, bus, *name, record, pair);
     run_end(task);
 }
 
@@ -157,13 +154,13 @@ static void on_run(GObject *source, GAsyncResult *result, gpointer data)
     *(GPtrArray **)data = checks_run_finish(result, NULL);
 }
 
-GPtrArray *checks_run(GDBusConnection *bus, const char *const *names, const char *const *devices)
+GPtrArray *checks_run(GDBusConnection *bus, const Record *record)
 {
     g_autoptr(GMainContext) context = g_main_context_new();
     GPtrArray *results = NULL;
 
     g_main_context_push_thread_default(context);
-    checks_run_async(bus, names, devices, NULL, on_run, &results);
+    checks_run_async(bus, record, NULL, on_run, &results);
     while (!results)
         g_main_context_iteration(context, TRUE);
     g_main_context_pop_thread_default(context);

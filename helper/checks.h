@@ -4,34 +4,37 @@
  */
 #pragma once
 
+#include "record.h"
+
 #include <gio/gio.h>
 
 struct check_result {
     char *name;       /* the check */
-    char *device;     /* interface name */
+    char *device;     /* interface name, the record's */
     gboolean passing; /* anything but a fresh, positive answer is FALSE */
     char *output;     /* one line for people: what was seen; never NULL */
 };
 
-/* Whether that is a name to give as a check. "none" is one (TRUE), but no check: callers leave it out of a
- * run. */
+/* Whether that is a word to give as a check: a built-in one, one that the operator's own may have
+ * (check-own.h), or "none" (TRUE), which is no check: callers leave it out of a run. */
 gboolean checks_known(const char *name);
 
-/* Runs every check in `names` on every interface in `devices` at the same time, in the thread's default main
- * context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check without an answer by then is not passing.
- * `bus` is the system bus; both arrays are NULL-terminated and copied. A device is named by the interface
- * that has its addresses (NM's IpInterface: a modem's wwan0 or ppp0). Needs CAP_NET_ADMIN (gateway),
- * CAP_NET_RAW (nm). */
+/* Runs every check of the record's trial on each of its devices that is judged, whatever is on them, at the
+ * same time, in the thread's default main context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check
+ * without an answer by then is not passing. `bus` is the system bus; the record is needed during this call
+ * only. Own checks get their trial's id and the candidate's UUID from it. Needs CAP_NET_ADMIN (gateway),
+ * CAP_NET_RAW (nm). When `cancellable` fires, own checks have been killed before g_cancellable_cancel()
+ * returns. */
 #define CHECKS_LIMIT_MS 10000
-void checks_run_async(GDBusConnection *bus, const char *const *names, const char *const *devices,
-                      GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *cancellable,
+                      GAsyncReadyCallback callback, gpointer data);
 
 /* Returns an array of struct check_result (owned by the caller, elements freed with it), in the order of the
- * names and, within, of the devices; NULL with `error` only when the run was cancelled. */
+ * names and, within, of the pairs; NULL with `error` only when the run was cancelled. */
 GPtrArray *checks_run_finish(GAsyncResult *result, GError **error);
 
 /* The same, waiting for the end in a main context of its own. For the command line. Never fails. */
-GPtrArray *checks_run(GDBusConnection *bus, const char *const *names, const char *const *devices);
+GPtrArray *checks_run(GDBusConnection *bus, const Record *record);
 
 /* Whether NetworkManager's per-device connectivity can be believed: its check is enabled and has an URI
  * (without, the state is made up: activated with a default route means FULL). FALSE with a reason in *ret_why

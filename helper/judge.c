@@ -29,9 +29,7 @@ struct Judge {
     gpointer changed_data;
 
     char *subject;  /* the activations that are judged, NULL: none */
-    Record *record; /* whose they are: a copy for the journal */
-    char **checks;
-    char **devices;
+    Record *record; /* whose they are: a copy */
     guint interval_ms;
     GCancellable *round; /* under way */
     guint timer;
@@ -81,8 +79,6 @@ static void stop(Judge *judge)
     g_clear_handle_id(&judge->timer, g_source_remove);
     g_clear_pointer(&judge->subject, g_free);
     g_clear_pointer(&judge->record, record_free);
-    g_clear_pointer(&judge->checks, g_strfreev);
-    g_clear_pointer(&judge->devices, g_strfreev);
     g_ptr_array_set_size(judge->seen, 0);
     judge->hurried = FALSE;
     judge->state = CHECKS_UNKNOWN;
@@ -97,15 +93,6 @@ void judge_free(Judge *judge)
     g_free(judge->file);
     g_ptr_array_unref(judge->seen);
     g_free(judge);
-}
-
-char **judge_devices(const Record *record)
-{
-    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-    for (int i = 0; i < record->trial.n_pairs; i++)
-        if (record->pair[i].judged)
-            g_strv_builder_add(builder, record->pair[i].device);
-    return g_strv_builder_end(builder);
 }
 
 char *judge_results_json(GPtrArray *results)
@@ -247,8 +234,7 @@ static void start_round(Judge *judge)
 {
     judge->round = g_cancellable_new();
     judge->round_ms = os.boottime_ms();
-    checks_run_async(network_bus(judge->network), (const char *const *)judge->checks,
-                     (const char *const *)judge->devices, judge->round, on_round, judge);
+    checks_run_async(network_bus(judge->network), judge->record, judge->round, on_round, judge);
 }
 
 static Record *copy(const Record *record)
@@ -270,8 +256,6 @@ void judge_follow(Judge *judge, const Record *record, gboolean active)
     stop(judge);
     judge->subject = g_steal_pointer(&subject);
     judge->record = copy(record);
-    judge->checks = g_strdupv(record->checks);
-    judge->devices = judge_devices(record);
     judge->interval_ms =
         (guint)CLAMP(record->trial.confirm == CONFIRM_AUTO ? record->trial.hold_ms / 4 : INTERVAL_MAX_MS,
                      INTERVAL_MIN_MS, INTERVAL_MAX_MS);
@@ -323,12 +307,10 @@ static void on_once(GObject *source, GAsyncResult *result, gpointer data)
 
 void judge_once(Judge *judge, const Record *record)
 {
-    g_auto(GStrv) devices = judge_devices(record);
     if (judge->once)
         return;
     judge->once = g_cancellable_new();
-    checks_run_async(network_bus(judge->network), (const char *const *)record->checks,
-                     (const char *const *)devices, judge->once, on_once, judge);
+    checks_run_async(network_bus(judge->network), record, judge->once, on_once, judge);
 }
 
 char *judge_take_once(Judge *judge, gboolean *ret_failing)

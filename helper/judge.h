@@ -9,7 +9,8 @@
 
 typedef struct Judge Judge;
 
-/* `changed` is called in the main context when a round of checks has ended. Caller frees. */
+/* `changed` is called in the main context when a round of checks has ended. Caller frees; no check of its own
+ * is left running then. */
 Judge *judge_new(Network *network, const char *run_dir, void (*changed)(gpointer data), gpointer data);
 void judge_free(Judge *judge);
 
@@ -34,6 +35,3 @@ char *judge_results_json(GPtrArray *results);
 /* Such JSON text in words for the journal, "check nm passes on eth0: what it saw; ..."; NULL: no check ran.
  * Caller frees. */
 char *judge_results_words(const char *json);
-
-/* The devices that a trial's checks judge, NULL-terminated. Caller frees. */
-char **judge_devices(const Record *record);

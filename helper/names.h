@@ -15,6 +15,7 @@
 #define NM_LIB_PROFILE_DIR "/usr/lib/NetworkManager/system-connections"
 
 #define NM_TRIAL_CONF "/etc/nm-trial/nm-trial.conf"
+#define NM_TRIAL_CHECK_DIR "/etc/nm-trial/check.d"
 
 /* The dispatcher script: in one of the directories, where it is a link into no-wait.d below it */
 #define NM_TRIAL_SCRIPT "90-nm-trial"

@@ -56,8 +56,7 @@ static void set_profile(struct record_profile *into, const Profile *profile)
     into->length = profile->length;
 }
 
-Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *baseline,
-                       const char *started_by)
+Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *started_by)
 {
     Record *record = record_new();
 
@@ -74,7 +73,6 @@ Record *opening_record(const Engine *engine, const Plan *plan, const Options *op
     g_strfreev(record->checks);
     record->checks = g_strdupv(plan->checks);
     record->nm_name = g_strdup(network_nm_name(engine->network));
-    record->baseline = g_strdup(baseline);
     for (int i = 0; i < plan->n_pairs; i++) {
         const PlanPair *pair = &plan->pair[i];
         record->trial.pair[i].has_replaced = pair->replaced != NULL;

@@ -12,9 +12,9 @@ Record *opening_open_trial(const char *state_dir, GError **error);
 /* FALSE with a PLAN_ERROR: a trial is open already, or its record cannot be read. */
 gboolean opening_none_open(const char *state_dir, GError **error);
 
-/* The record of a trial to be opened, with an id of its own. `baseline`: what the checks said of the old
- * network (JSON text), NULL: it is gone already. `started_by`: for people. Caller frees. */
-Record *opening_record(const Engine *engine, const Plan *plan, const Options *options, const char *baseline,
+/* The record of a trial to be opened, with an id of its own and without a baseline. `started_by`: for people.
+ * Caller frees. */
+Record *opening_record(const Engine *engine, const Plan *plan, const Options *options,
                        const char *started_by);
 
 /* Opens it; the caller holds the lock. Durable on TRUE, and the journal says so; the engine goes on from

@@ -88,7 +88,9 @@ static const struct {
     [OPTION_TIMEOUT] = {"timeout", "--timeout", TRUE, take_timeout, "1s to 24h, as 90, 90s, 10m or 1h"},
     [OPTION_HOLD] = {"hold", "--hold", TRUE, take_hold, "1s to 24h, as 90, 90s, 10m or 1h"},
     [OPTION_CONFIRM] = {"confirm", "--confirm", TRUE, take_confirm, "auto or manual"},
-    [OPTION_CHECKS] = {"checks", "--check", TRUE, take_checks, "nm, gateway or none; several with ; between"},
+    [OPTION_CHECKS] = {"checks", "--check", TRUE, take_checks,
+                       "nm, gateway, none or the name of a check in " NM_TRIAL_CHECK_DIR
+                       "; several with ; between"},
     [OPTION_FALLBACK] = {"fallback", "--fallback", TRUE, take_fallback, "yes or no"},
     [OPTION_START] = {"start", NULL, FALSE, take_start, "up, boot or manual"},
 };

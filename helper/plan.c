@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan.h"
 
+#include "check-own.h"
 #include "checks.h"
 #include "journal.h"
 #include "names.h"
@@ -196,6 +197,25 @@ static const Profile *without_gateway(const Plan *plan)
     return NULL;
 }
 
+/* Whether that check could ever judge the candidates. `why_not_nm`: NULL, "nm" could. */
+static gboolean check_fits(const Plan *plan, const char *name, const char *why_not_nm, GError **error)
+{
+    const Profile *stray = without_gateway(plan);
+    g_autoptr(GError) failure = NULL;
+
+    if (strcmp(name, "none") == 0)
+        return TRUE;
+    if (strcmp(name, "nm") == 0)
+        return !why_not_nm || plan_refuse(error, "--check nm: %s", why_not_nm);
+    if (strcmp(name, "gateway") == 0)
+        return !stray ||
+               plan_refuse(error,
+                           "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
+                           "--confirm manual.",
+                           stray->id);
+    return check_own_fit(name, &failure) || plan_refuse(error, "--check %s: %s.", name, failure->message);
+}
+
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,
                               GError **error)
 {
@@ -219,14 +239,8 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
     for (char **name = checks; name && *name; name++) {
-        if (strcmp(*name, "nm") == 0 && !nm)
-            return plan_refuse(error, "--check nm: %s", why);
-        if (strcmp(*name, "gateway") == 0 && stray)
-            return plan_refuse(
-                error,
-                "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
-                "--confirm manual.",
-                stray->id);
+        if (!check_fits(plan, *name, why, error))
+            return FALSE;
         gboolean again = FALSE;
         for (char **before = checks; before < name; before++)
             again = again || strcmp(*before, *name) == 0;

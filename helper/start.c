@@ -136,11 +136,9 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *by = started_by();
-    g_autoptr(Record) record = opening_record(&context->engine, plan, options, NULL, by);
-    g_auto(GStrv) devices = judge_devices(record);
+    g_autoptr(Record) record = opening_record(&context->engine, plan, options, by);
     /* Without the lock, because it takes its time: how is the network that we start from? */
-    g_autoptr(GPtrArray) results = checks_run(
-        network_bus(context->network), (const char *const *)plan->checks, (const char *const *)devices);
+    g_autoptr(GPtrArray) results = checks_run(network_bus(context->network), record);
     record->baseline = judge_results_json(results);
     int lock = verb_lock(), status = EXIT_REFUSED;
 
@@ -265,8 +263,8 @@ int verb_start(int argc, char **argv)
         {"hold", 0, 0, G_OPTION_ARG_STRING, &words.hold, "All checks must pass for so long (10s)", "DUR"},
         {"confirm", 0, 0, G_OPTION_ARG_STRING, &words.confirm, "Who decides: checks, or an operator too",
          "auto|manual"},
-        {"check", 0, 0, G_OPTION_ARG_STRING_ARRAY, &words.checks, "nm, gateway, none; may be given again",
-         "NAME"},
+        {"check", 0, 0, G_OPTION_ARG_STRING_ARRAY, &words.checks,
+         "nm, gateway, none, or your own; again for more", "NAME"},
         {"fallback", 0, 0, G_OPTION_ARG_NONE, &words.fallback, "Keep the replaced one on, lower", NULL},
         {"wait", 0, 0, G_OPTION_ARG_NONE, &words.wait, "Wait: exit 0 promoted, 5 reverted", NULL},
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &words.dry_run, "Show what would be done, or why not", NULL},
@@ -278,6 +276,7 @@ int verb_start(int argc, char **argv)
                    "candidates, one for a device, succeed or fail together.\n\n"
                    "PROFILE: UUID or id; none: the device had no network. DUR: 90, 90s, 10m, 1h,\n"
                    "from 1s to 24h. Checks, by default: nm where it can be believed, else gateway.\n"
+                   "Your own: an executable in " NM_TRIAL_CHECK_DIR ", by its name.\n"
                    "hold is half of timeout where 10s would be more.\n\nExamples:\n"
                    "  nm-trial start new-uplink --wait\n"
                    "  nm-trial start new-uplink --confirm manual     then: nm-trial confirm\n"

@@ -75,7 +75,7 @@ class Annotate(Case):
         before = self.files()
         for status, *words in ((2, "colour=red"), (2, "nm-trial.colour=red"), (2, "timeout"), (2, "=5"), (2, ""),
                                (2, "state=promoted"), (2, "nm-trial.reason=x"), (2, "state="), (2, "guard2=yes"),
-                               (2, "timeout=soon"), (2, "confirm=maybe"), (2, "checks=ping"), (2, "checks=nm;;"),
+                               (2, "timeout=soon"), (2, "confirm=maybe"), (2, "checks=../ping"), (2, "checks=nm;;"),
                                (2, "fallback=2"), (2, "start=never"), (2, "org.example.site=8"), (2, "\xff=1"),
                                (2, "timeout=5m", "hold=soon"), (2, "--clear", "timeout=5m"),
                                (4, "hold=30s", "timeout=20s"), (4, "checks=none"), (4, "replaces=nosuch"),

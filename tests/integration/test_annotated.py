@@ -233,7 +233,7 @@ class Annotations(AnnotatedCase):
                 self.assertIn(word, self.trial("start", "good", status=4).stderr)
 
     def test_a_wrong_value_is_refused_and_the_old_profile_is_back(self):
-        wrong = {"timeout": "soon", "hold": "30s", "confirm": "maybe", "checks": "nm;ping", "fallback": "perhaps",
+        wrong = {"timeout": "soon", "hold": "30s", "confirm": "maybe", "checks": "nm;p ng", "fallback": "perhaps",
                  "start": "later", "replaces": "nosuch"}
         for key, value in wrong.items():
             with self.step(key=key):

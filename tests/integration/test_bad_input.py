@@ -27,11 +27,10 @@ USAGE = [
     (["start", "good", "--hold", "2m"], "hold"),  # the default timeout is 120 s
     (["start", "good", "--confirm", "maybe"], "confirm"),
     (["start", "good", "--confirm", ""], "confirm"),
-    (["start", "good", "--check", "ping"], "ping"),
     (["start", "good", "--check", ""], "check"),
     (["start", "good", "--check", "../../bin/true"], "check"),
-    (["start", "good", "--check", "NM"], "NM"),
-    (["start", "good", "--check", "nm", "--check", "ping"], "ping"),
+    (["start", "good", "--check", "ping.sh"], "ping"),
+    (["start", "good", "--check", "nm", "--check", "p ng"], "p ng"),
     (["start", "good", "--check", "none"], "manual"),
     (["start", "good", "--confirm", "auto", "--check", "none"], "manual"),
     (["start", "good", "--confirm", "manual", "--check", "none", "--check", "nm"], "none"),
@@ -50,7 +49,7 @@ USAGE = [
     (["boot", "extra"], "boot|argument|extra"),
 ]
 
-# These are well said, but there is no such profile, or not one: 4.
+# These are well said, but there is no such profile or check, or not one: 4.
 PROFILES = [
     (["nosuch"], "nosuch"),
     (["00000000-0000-0000-0000-000000000000"], "00000000-0000"),
@@ -69,6 +68,9 @@ PROFILES = [
     (["no-uuid"], "uuid|UUID"),
     (["no-id"], r"\bid\b|ID"),
     (["bogus"], "bogus"),
+    (["good", "--check", "ping"], "/etc/nm-trial/check.d/ping"),
+    (["good", "--check", "NM"], "/etc/nm-trial/check.d/NM"),
+    (["good", "--check", "nm", "--check", "ping"], "/etc/nm-trial/check.d/ping"),
 ]
 
 

@@ -147,6 +147,42 @@ class Systemd(unittest.TestCase):
         self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("reverted", "cancelled"))
         wait_for("the agent's end", lambda: not self.container.processes("nm-trial"))
 
+    def own_check(self, text):
+        path = self.container.root / "etc/nm-trial/check.d/mine"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    @explained
+    def test_an_own_check_in_the_agents_sandbox(self):
+        self.own_check("""ip -4 route get 10.99.7.1 oif "$NM_TRIAL_IFACE" >/tmp/route || exit
+            (echo x >/etc/nm-trial/x) 2>/dev/null && echo "/etc can be written:"
+            echo "$(head -n 1 /tmp/route), oom_score_adj $(cat /proc/self/oom_score_adj)" """)
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        trial_id = self.start("good", check="mine")
+        check = wait_for("the check", lambda: next((c for c in self.status()["checks"] if c["state"] != "unknown"), None))
+        self.assertEqual(check["state"], "passing", check)
+        self.assertRegex(check["output"], r"^10\.99\.7\.1 dev host0 src 10\.99\.7\.30 .*, oom_score_adj 0$")
+        self.trial("confirm", trial_id)
+        wait_for("the trial's end", lambda: self.status()["state"] == "none")
+        self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("promoted", "confirmed"))
+        self.assert_quiet()
+
+    @explained
+    def test_nothing_of_an_own_check_outlives_a_killed_agent(self):
+        self.own_check("[ -e /run/calm ] || { sleep 303 & sleep 304; }")
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        self.start("good", check="mine")
+        wait_for("the check", lambda: self.container.processes("sleep"))
+        self.container.run("touch", "/run/calm")
+        self.container.run("systemctl", "kill", "--kill-who=main", "--signal=KILL", "nm-trial.service")
+        wait_for("the agent's return", lambda: self.unit("nm-trial.service", "NRestarts", "ActiveState") ==
+                 {"NRestarts": "1", "ActiveState": "active"})
+        self.assertEqual(self.container.processes("sleep"), [])
+        wait_for("a passing check", lambda: [c["state"] for c in self.status()["checks"]] == ["passing"])
+        self.trial("cancel")
+        self.container.wait_active("lan")
+
     @explained
     def test_an_annotated_candidate_is_activated(self):
         self.container.profile("good", address="10.99.7.30", autoconnect=False,

@@ -9,8 +9,11 @@ static void test_names(void)
     g_assert_true(checks_known("gateway"));
     g_assert_true(checks_known("none"));
     g_assert_false(checks_known(""));
-    g_assert_false(checks_known("NM"));
+    g_assert_true(checks_known("my-HTTP_2")); /* whether there is such a file is for the plan to see */
     g_assert_false(checks_known("../nm"));
+    g_assert_false(checks_known("nm.sh"));
+    g_assert_false(checks_known("n m"));
+    g_assert_false(checks_known("b\xc3\xbcro"));
 }
 
 static GVariant *parse(const char *text)
@@ -103,11 +106,23 @@ static void test_believe(void)
 #undef PROPERTIES
 }
 
+static Record *trial_of(const char *const *names, const char *const *devices)
+{
+    Record *record = record_new();
+
+    g_strfreev(record->checks);
+    record->checks = g_strdupv((char **)names);
+    for (int i = 0; devices[i]; i++, record->trial.n_pairs++)
+        record->pair[i].device = g_strdup(devices[i]);
+    return record;
+}
+
 static void test_unknown_check(void)
 {
-    const char *const names[] = {"nope", "none", NULL};
+    const char *const names[] = {"no/pe", "none", NULL};
     const char *const devices[] = {"eth0", "eth1", NULL};
-    g_autoptr(GPtrArray) results = checks_run(NULL, names, devices);
+    g_autoptr(Record) record = trial_of(names, devices);
+    g_autoptr(GPtrArray) results = checks_run(NULL, record);
 
     g_assert_cmpuint(results->len, ==, 4);
     for (guint i = 0; i < results->len; i++) {
@@ -122,8 +137,8 @@ static void test_unknown_check(void)
 
 static void test_nothing_to_run(void)
 {
-    const char *const none[] = {NULL};
-    g_autoptr(GPtrArray) results = checks_run(NULL, none, none);
+    g_autoptr(Record) record = record_new();
+    g_autoptr(GPtrArray) results = checks_run(NULL, record);
 
     g_assert_cmpuint(results->len, ==, 0);
 }
@@ -155,7 +170,7 @@ static GDBusConnection *connect_to(GTestDBus *daemon)
 /* A bus without NetworkManager: at once not passing, never an error; and a run can be cancelled. */
 static void test_no_network_manager(void)
 {
-    const char *const names[] = {"nm", "gateway", NULL};
+    const char *const names[] = {"nm", "gateway", "own", NULL};
     const char *const devices[] = {"eth0", NULL};
     g_autofree char *daemon_program = g_find_program_in_path("dbus-daemon");
     g_autofree char *why = NULL;
@@ -166,8 +181,9 @@ static void test_no_network_manager(void)
     }
     g_autoptr(GTestDBus) daemon = g_test_dbus_new(G_TEST_DBUS_NONE);
     g_autoptr(GDBusConnection) bus = connect_to(daemon);
-    g_autoptr(GPtrArray) results = checks_run(bus, names, devices);
-    g_assert_cmpuint(results->len, ==, 2);
+    g_autoptr(Record) record = trial_of(names, devices);
+    g_autoptr(GPtrArray) results = checks_run(bus, record);
+    g_assert_cmpuint(results->len, ==, 3);
     for (guint i = 0; i < results->len; i++)
         g_assert_false(((struct check_result *)g_ptr_array_index(results, i))->passing);
     g_assert_false(checks_nm_believable(bus, NULL, &why));
@@ -175,7 +191,7 @@ static void test_no_network_manager(void)
 
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
     g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    checks_run_async(bus, names, devices, cancellable, on_run, loop);
+    checks_run_async(bus, record, cancellable, on_run, loop);
     g_cancellable_cancel(cancellable);
     g_main_loop_run(loop);
     g_dbus_connection_close_sync(bus, NULL, NULL);

@@ -12,10 +12,18 @@ static void test_every_key_takes_what_it_allows(void)
     const struct {
         const char *name, *good, *bad;
     } cases[] = {
-        {"timeout", "90", "0"},        {"timeout", "10m", "25h"},      {"hold", "5s", "soon"},
-        {"confirm", "manual", "AUTO"}, {"checks", "nm;gateway;", "x"}, {"checks", "none", ""},
-        {"checks", "nm", "nm;;nm"},    {"fallback", "yes", "maybe"},   {"fallback", "false", ""},
-        {"start", "boot", "down"},     {"start", "manual", "Up"},
+        {"timeout", "90", "0"},
+        {"timeout", "10m", "25h"},
+        {"hold", "5s", "soon"},
+        {"confirm", "manual", "AUTO"},
+        {"checks", "nm;gateway;", "x/y"},
+        {"checks", "none", ""},
+        {"checks", "my-http;nm", "../nm"},
+        {"checks", "nm", "nm;;nm"},
+        {"fallback", "yes", "maybe"},
+        {"fallback", "false", ""},
+        {"start", "boot", "down"},
+        {"start", "manual", "Up"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_auto(Options) options = {0};
