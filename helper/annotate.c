@@ -88,8 +88,15 @@ static gboolean makes_sense(const Profile *profile, GPtrArray *profiles, GPtrArr
     if (!options.replaces || strcmp(options.replaces, "none") == 0)
         return TRUE;
     replaced = plan_find(profiles, skipped, options.replaces, error);
-    return replaced && (strcmp(replaced->uuid, profile->uuid) != 0 ||
-                        plan_refuse(error, "\"%s\" cannot replace itself.", profile->id));
+    if (!replaced)
+        return FALSE;
+    if (strcmp(replaced->uuid, profile->uuid) == 0)
+        return plan_refuse(error, "\"%s\" cannot replace itself.", profile->id);
+    return replaced->autoconnect || plan_refuse(error,
+                                                "\"%s\" has autoconnect off, so a reboot would not bring it "
+                                                "back: it is nothing to go back to. "
+                                                "Name the profile that the device has now.",
+                                                replaced->id);
 }
 
 static gboolean not_on_trial(const Profile *profile, GError **error)

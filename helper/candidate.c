@@ -50,19 +50,32 @@ static gboolean known_good(const Engine *engine, const Profile *profile)
             g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "promoted") == 0);
 }
 
-/* The profile that the candidate names, if it is one to go back to: one that a boot would bring up on this
- * device, and no candidate that is still to be tried, or two could chase each other. */
-static Profile *way_back(const Arrival *arrival, GPtrArray *profiles)
+/* Whether it is one to go back to: one that a boot would bring up on this device, and no candidate that is
+ * still to be tried, or two could chase each other. */
+static gboolean leads_back(const Arrival *arrival, const Profile *profile)
+{
+    return profile->autoconnect && profile_believed(profile) &&
+           strcmp(profile->type, arrival->profile->type) == 0 && strcmp(profile->uuid, arrival->uuid) != 0 &&
+           plan_fits(profile, arrival->device.interface) &&
+           (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival->engine, profile));
+}
+
+/* The one that the candidate names; where that is none, the one that a boot would bring up. */
+static const Profile *way_back(const Arrival *arrival, GPtrArray *profiles)
 {
     const char *name = arrival->options.replaces;
-    for (guint i = 0; name && i < profiles->len; i++) {
-        Profile *profile = profiles->pdata[i];
-        if ((strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0) && profile->autoconnect &&
-            profile_believed(profile) && plan_fits(profile, arrival->device.interface) &&
-            (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival->engine, profile)))
+    const Profile *best = NULL;
+
+    for (guint i = 0; i < profiles->len; i++) {
+        const Profile *profile = profiles->pdata[i];
+        if (!leads_back(arrival, profile))
+            continue;
+        if (name && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0))
             return profile;
+        if (!best || profile->priority > best->priority)
+            best = profile;
     }
-    return NULL;
+    return best;
 }
 
 static gboolean bring_back(const Arrival *arrival, const Profile *replaced, GError **error)
@@ -103,10 +116,15 @@ static enum candidate_fate refuse(const Arrival *arrival, const GError *why)
 /* Its own trial is under way, or the device's: that one sees to it. */
 static gboolean concerns(const Record *open, const Arrival *arrival)
 {
-    for (int i = 0; open && i < open->trial.n_pairs; i++)
-        if (strcmp(open->pair[i].device, arrival->interface) == 0 ||
-            strcmp(open->pair[i].candidate.uuid, arrival->uuid) == 0)
+    for (int i = 0; open && i < open->trial.n_pairs; i++) {
+        const struct record_pair *pair = &open->pair[i];
+        gboolean own = strcmp(pair->candidate.uuid, arrival->uuid) == 0 ||
+                       g_strcmp0(pair->replaced.uuid, arrival->uuid) == 0;
+        if (!own && strcmp(pair->device, arrival->interface) == 0)
+            (void)ignore(arrival, "the device's own trial is open");
+        if (own || strcmp(pair->device, arrival->interface) == 0)
             return TRUE;
+    }
     return FALSE;
 }
 
