@@ -175,7 +175,8 @@ static void examine_defaults(Doctor *doctor)
     g_auto(Options) options = {0};
     g_autoptr(GError) error = NULL;
 
-    if (!options_take_file(&options, NM_TRIAL_CONF, &error))
+    if (!options_take_file(&options, NM_TRIAL_CONF, &error) ||
+        !options_complete(&options, NM_SETTING_WIRED_SETTING_NAME, &error))
         doctor_say(doctor, FINDING_FAILURE, g_strdup_printf("nothing can be tried: %s", error->message),
                    g_strdup("Mend that file, or remove it."));
 }

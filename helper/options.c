@@ -100,7 +100,8 @@ static char *label(enum option_source source, enum option_key key)
 {
     if (source == OPTION_BY_COMMAND)
         return g_strdup(keys[key].word);
-    return g_strconcat(source == OPTION_BY_PROFILE ? ANNOTATION_PREFIX : "", keys[key].name, NULL);
+    return g_strconcat(source == OPTION_BY_PROFILE ? ANNOTATION_PREFIX : "", keys[key].name,
+                       source == OPTION_BY_DEVICE ? " of nm-trial.conf" : "", NULL);
 }
 
 static gboolean G_GNUC_PRINTF(3, 4) wrong(enum option_source source, GError **error, const char *format, ...)
@@ -122,12 +123,21 @@ static int find(const char *name)
     return -1;
 }
 
+static char *names_of(gboolean device)
+{
+    GString *names = g_string_new(NULL);
+    for (int key = 0; key < OPTION_N_KEYS; key++)
+        if (!device || keys[key].device)
+            g_string_append_printf(names, "%s%s", names->len ? ", " : "", keys[key].name);
+    return g_string_free(names, FALSE);
+}
+
 gboolean options_set(Options *options, enum option_source source, const char *name, const char *value,
                      GError **error)
 {
     int key = find(name);
     if (key < 0 || (source == OPTION_BY_DEVICE && !keys[key].device)) {
-        g_autofree char *names = options_names(), *clean = journal_clean_to(name, 40);
+        g_autofree char *names = names_of(source == OPTION_BY_DEVICE), *clean = journal_clean_to(name, 40);
         return wrong(source, error, "there is no key \"%s\"; there are: %s", clean, names);
     }
     g_auto(Options) unused = {0}; /* what a stronger source overrides must be right all the same */
@@ -238,12 +248,4 @@ const char *options_allowed(const char *name)
 {
     int key = find(name);
     return key < 0 ? NULL : keys[key].allowed;
-}
-
-char *options_names(void)
-{
-    GString *names = g_string_new(NULL);
-    for (int key = 0; key < OPTION_N_KEYS; key++)
-        g_string_append_printf(names, "%s%s", key ? ", " : "", keys[key].name);
-    return g_string_free(names, FALSE);
 }

@@ -58,5 +58,3 @@ gboolean options_complete(Options *options, const char *type, GError **error);
 
 /* What is allowed as the annotation nm-trial.NAME, for people; NULL: there is no such annotation to set. */
 const char *options_allowed(const char *name);
-/* Every such name, with commas between. Caller frees. */
-char *options_names(void);

@@ -72,13 +72,14 @@ class Annotate(Case):
 
     def test_what_is_refused_changes_nothing(self):
         self.device.profile("users", connection="permissions=user:root:;\n", autoconnect=False)
+        self.device.profile("off", autoconnect=False)
         before = self.files()
         for status, *words in ((2, "colour=red"), (2, "nm-trial.colour=red"), (2, "timeout"), (2, "=5"), (2, ""),
                                (2, "state=promoted"), (2, "nm-trial.reason=x"), (2, "state="), (2, "guard2=yes"),
                                (2, "timeout=soon"), (2, "confirm=maybe"), (2, "checks=../ping"), (2, "checks=nm;;"),
                                (2, "fallback=2"), (2, "start=never"), (2, "org.example.site=8"), (2, "\xff=1"),
                                (2, "timeout=5m", "hold=soon"), (2, "--clear", "timeout=5m"),
-                               (4, "hold=30s", "timeout=20s"), (4, "checks=none"), (4, "replaces=nosuch"),
+                               (4, "hold=30s", "timeout=20s"), (4, "checks=none"), (4, "replaces=nosuch"), (4, "replaces=off"),
                                (4, "replaces=good"), (4, f"replaces={uuid_of('good')}")):
             with self.step(words=words):
                 self.trial("annotate", "good", *words, status=status)
@@ -88,7 +89,7 @@ class Annotate(Case):
         self.trial("annotate", "nosuch", status=4)
         self.trial("annotate", status=2)
         self.before = before
-        self.own.add("users")
+        self.own |= {"users", "off"}
 
     def test_not_while_it_is_on_trial(self):
         trial = self.wait_manual("good")

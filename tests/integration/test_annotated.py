@@ -242,13 +242,21 @@ class Annotations(AnnotatedCase):
                 said = wait_for("the refusal", lambda: self.said("no trial of \"good\""))
                 self.assertRegex(said[-1], {"replaces": "nosuch"}.get(key, f"nm-trial.{key}"))
                 self.assert_no_trial()
-                if key == "replaces":  # nobody knows to what
-                    self.assertEqual(self.device.active(), "good")
-                    self.assertIn("stays up", said[-1])
-                    self.device.nmcli("connection", "up", "lan")
+                self.assertIn("back to \"lan\"", said[-1])  # what a boot would bring up, where nobody knows better
                 self.device.wait_active("lan")
                 self.no_more_of("good")
         self.assert_boots("lan")
+
+    def test_the_next_generation_goes_back_to_the_last_one(self):
+        """A promoted candidate keeps its annotations, and is a profile to go back to all the same."""
+        self.annotated()
+        self.up()
+        self.assert_promoted(self.opened(), "good")
+        self.annotated("next", replaces="good", timeout="soon")
+        self.device.nmcli("connection", "up", "next")
+        self.assertRegex(wait_for("the refusal", lambda: self.said("no trial of \"next\""))[-1], "back to \"good\"")
+        self.device.wait_active("good")
+        self.assert_no_trial(ended=1)
 
     def no_more_of(self, name):
         """Makes room for the next refusal in the journal."""
@@ -315,13 +323,22 @@ class Together(AnnotatedCase):
         self.trial("cancel")
         self.assert_reverted(trial, "good", "cancelled")
 
+    def test_another_one_on_the_same_device(self):
+        self.annotated(confirm="manual")
+        self.annotated("other")
+        self.up()
+        trial = self.opened()
+        self.device.nmcli("connection", "up", "other")
+        self.assertRegex(wait_for("the journal's word", lambda: self.said("starts no trial"))[-1], "own trial is open")
+        self.assert_reverted(trial, "good", "superseded")
+
     def test_two_that_name_each_other_do_not_chase(self):
         self.annotated("a", replaces="b", timeout="soon", autoconnect=True)
         self.annotated("b", replaces="a", timeout="soon", autoconnect=True)
         self.watch.ignore_profiles()
         self.up("a")
-        self.assertTrue(self.said("no trial of \"a\""))
-        self.assertEqual(self.device.active(), "a")
+        self.assertTrue(self.said("no trial of \"a\" on eth0, back to \"lan\""))
+        self.device.wait_active("lan")
         self.assertEqual(self.said("no trial of \"b\""), [])
 
 

@@ -135,6 +135,9 @@ ROWS = {
         Row("values that do not go together", ("failure: new.*nm-trial.hold",),
             profiles=stored("lan1") | stored("new", autoconnect=False, user="nm-trial.replaces=lan1\n"
                                              "nm-trial.timeout=9s\nnm-trial.hold=9s")),
+        Row("defaults that do not go together", ("failure: hold of nm-trial.conf",),
+            "printf '[trial]\\ntimeout=60\\nhold=200\\n' >/etc/nm-trial/nm-trial.conf; "
+            "chmod 644 /etc/nm-trial/nm-trial.conf", "rm /etc/nm-trial/nm-trial.conf"),
         Row("wrong defaults", ("failure: nm-trial.conf.*colour",),
             "echo '[trial]\ncolour=red' >/etc/nm-trial/nm-trial.conf; chmod 644 /etc/nm-trial/nm-trial.conf",
             "rm /etc/nm-trial/nm-trial.conf"),
