@@ -96,8 +96,11 @@ static gboolean not_on_trial(const Profile *profile, GError **error)
 {
     g_autoptr(GError) unreadable = NULL;
     g_autoptr(Record) open = engine_load(NM_TRIAL_STATE_DIR, &unreadable);
-    return !open || strcmp(open->pair[0].candidate.uuid, profile->uuid) != 0 ||
-           plan_refuse(error, "\"%s\" is on trial (%s). Confirm or cancel it first.", profile->id, open->id);
+    for (int i = 0; open && i < open->trial.n_pairs; i++)
+        if (strcmp(open->pair[i].candidate.uuid, profile->uuid) == 0)
+            return plan_refuse(error, "\"%s\" is on trial (%s). Confirm or cancel it first.", profile->id,
+                               open->id);
+    return TRUE;
 }
 
 static gboolean write_annotations(const Profile *profile, const GArray *annotations, GPtrArray *profiles,

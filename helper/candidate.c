@@ -143,16 +143,18 @@ static gboolean known_good(const Arrival *arrival)
 
 static gboolean here(const Plan *plan, const Arrival *arrival, GError **error)
 {
-    return strcmp(plan->device, arrival->interface) == 0 ||
-           plan_refuse(error, "\"%s\" is bound to %s and came up on %s.", plan->candidate->id, plan->device,
+    const PlanPair *pair = &plan->pair[0];
+    return strcmp(pair->device, arrival->interface) == 0 ||
+           plan_refuse(error, "\"%s\" is bound to %s and came up on %s.", pair->candidate->id, pair->device,
                        arrival->interface);
 }
 
 static enum candidate_fate open_trial(Arrival *arrival)
 {
     Engine *engine = arrival->engine;
+    const char *const candidates[] = {arrival->uuid, NULL};
     const struct plan_request request = {
-        .candidate = arrival->uuid,
+        .candidates = candidates,
         .options = &arrival->options,
         .profile_dir = engine->profile_dir,
         .state_dir = engine->state_dir,

@@ -138,7 +138,8 @@ void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *
         run->stop = g_cancellable_connect(cancellable, G_CALLBACK(on_stop), task, NULL);
     for (char **name = record->checks; *name; name++)
         for (int pair = 0; pair < record->trial.n_pairs; pair++)
-            start(task, bus, *name, record, pair);
+            if (record->pair[pair].judged)
+                start(task, bus, *name, record, pair);
     run_end(task);
 }
 

@@ -19,7 +19,7 @@ struct check_result {
  * (check-own.h), or "none" (TRUE), which is no check: callers leave it out of a run. */
 gboolean checks_known(const char *name);
 
-/* Runs every check of the record's trial on each of its devices, whatever is on them, at the same time, in
+/* Runs every check of the record's trial on each device of it that is judged, at the same time, in
  * the thread's default main context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check without an answer
  * by then is not passing. `bus` is the system bus; the record is needed during this call only. Own checks get
  * their trial's id and the candidate's UUID from it. Needs CAP_NET_ADMIN (gateway), CAP_NET_RAW (nm). When

@@ -3,6 +3,7 @@
 
 #include "history.h"
 #include "journal.h"
+#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -32,6 +33,8 @@ static void forget(Engine *engine)
     g_clear_pointer(&engine->held_over, g_free);
     g_clear_pointer(&engine->after_revert, g_free);
     g_clear_pointer(&engine->said, g_free);
+    if (engine->network)
+        network_forget_failures(engine->network);
     engine->judged = FALSE;
     engine->answered_ms = engine->last_try_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
@@ -163,10 +166,21 @@ static void say_down(Engine *engine, const Record *record, const struct facts *f
     }
 }
 
+/* "lan-new", "wan-new" */
+static char *candidates(const Record *record)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        g_autofree char *clean = journal_clean(record->pair[i].candidate.id);
+        g_string_append_printf(names, "%s\"%s\"", i ? ", " : "", clean);
+    }
+    return g_string_free(g_steal_pointer(&names), FALSE);
+}
+
 static void say_change(const Record *record, const struct trial *before)
 {
     const struct trial *now = &record->trial;
-    g_autofree char *clean = journal_clean(record->pair[0].candidate.id);
+    g_autofree char *names = candidates(record);
     const char *reason = trial_reason_name(now->reason);
 
     if (now->state == before->state && now->deadline_ms != before->deadline_ms)
@@ -178,33 +192,64 @@ static void say_change(const Record *record, const struct trial *before)
     if (now->state == before->state)
         return;
     if (now->state == TRIAL_PROMOTING)
-        journal_say(JOURNAL_PROMOTING, record, -1, "promoting \"%s\": %s", clean, reason);
+        journal_say(JOURNAL_PROMOTING, record, -1, "promoting %s: %s", names, reason);
     if (now->state == TRIAL_REVERTING)
-        journal_say(JOURNAL_REVERTING, record, -1, "going back from \"%s\": %s%s%s", clean, reason,
+        journal_say(JOURNAL_REVERTING, record, -1, "going back from %s: %s%s%s", names, reason,
                     record->detail ? ": " : "", record->detail ? record->detail : "");
+}
+
+/* Whose fault it was, as the old network has it now: the next step of whoever reads this depends on it. */
+static char *blame(const Engine *engine, const Record *record)
+{
+    enum trial_reason reason = record->trial.reason;
+    gboolean failed = reason == REASON_CHECK_FAILED || reason == REASON_ACTIVATION_FAILED;
+    g_autofree char *seen = judge_results_words(engine->after_revert);
+
+    if (!seen)
+        return g_strdup("");
+    if (!engine->outage)
+        return g_strdup_printf(". The old network passes%s", failed ? ": it was the candidate" : "");
+    return g_strdup_printf(". The old network fails%s (%s)",
+                           failed ? " too: an outage, not only the candidate" : ": an outage", seen);
+}
+
+static void say_reverted(const Engine *engine, const Record *record, int i, const struct facts *facts)
+{
+    const struct record_pair *pair = &record->pair[i];
+    const char *why = engine->failed[i] ? engine->failed[i] : engine->ended[i];
+    gboolean last = i == record->trial.n_pairs - 1;
+    g_autofree char *candidate = journal_clean(pair->candidate.id);
+    g_autofree char *blamed = last ? blame(engine, record) : g_strdup("");
+    g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
+    g_autofree char *where = NULL, *end = NULL;
+
+    if (!back)
+        where = g_strdup_printf("%s is without a network again", pair->device);
+    else if (facts->network == NETWORK_BEFORE)
+        where = g_strdup_printf("\"%s\" is stored as the profile of %s", back, pair->device);
+    else if (facts->pair[i].activation == ACTIVATION_ACTIVE)
+        where = g_strdup_printf("\"%s\" is back on %s", back, pair->device);
+    else {
+        where = g_strdup_printf("\"%s\" is the profile of %s but did not come up in a minute%s%s%s", back,
+                                pair->device, why ? " (" : "", why ? why : "", why ? ")" : "");
+        end = g_strdup(". The old network is down too, an outage: check the cable and the network. "
+                       "NetworkManager brings it up when they are back");
+    }
+    journal_say(JOURNAL_REVERTED, record, i, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate,
+                trial_reason_name(record->trial.reason), end ? end : blamed);
 }
 
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    const char *how = facts->network == NETWORK_BEFORE                 ? "stored as the profile of"
-                      : facts->pair[0].activation == ACTIVATION_ACTIVE ? "back on"
-                                                                       : "not up yet, but the profile of";
-    const struct record_pair *pair = &record->pair[0];
-    const char *reason = trial_reason_name(record->trial.reason);
-    g_autofree char *candidate = journal_clean(pair->candidate.id);
-    g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
-    g_autofree char *where = back ? g_strdup_printf("\"%s\" is %s %s", back, how, pair->device)
-                                  : g_strdup_printf("%s is without a network again", pair->device);
-
-    if (record->trial.state == TRIAL_PROMOTING)
-        journal_say(JOURNAL_PROMOTED, record, -1, "promoted: \"%s\" is the profile of %s now (%s)", candidate,
-                    pair->device, reason);
-    else
-        journal_say(
-            JOURNAL_REVERTED, record, -1, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate, reason,
-            !engine->judged || !engine->after_revert ? ""
-            : engine->outage ? ". The checks fail on the old network too: an outage, not only the candidate"
-                             : "");
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        g_autofree char *candidate = journal_clean(pair->candidate.id);
+        if (record->trial.state == TRIAL_PROMOTING)
+            journal_say(JOURNAL_PROMOTED, record, i, "promoted: \"%s\" is the profile of %s now (%s)",
+                        candidate, pair->device, trial_reason_name(record->trial.reason));
+        else
+            say_reverted(engine, record, i, facts);
+    }
 }
 
 /* Whether the record on the disk is this one. After a failed write it may be: then it must hold, and be

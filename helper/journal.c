@@ -9,7 +9,6 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define MESSAGE_MAX 2000
 #define FLUSH_MS 1000
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
@@ -39,23 +38,25 @@ void journal_use_stderr(void)
     to_stderr = access(JOURNAL_SOCKET, W_OK) != 0 || isatty(STDERR_FILENO) == 1;
 }
 
-char *journal_clean_to(const char *text, int most)
+char *journal_clean_to(const char *text, gsize most)
 {
     g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
     GString *clean = g_string_new(NULL);
-    int n = 0;
-    const char *p = valid;
-    for (; *p && n < most; p = g_utf8_next_char(p), n++) {
+    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
+        gsize before = clean->len;
         if (c == '\n')
             g_string_append(clean, "\\n");
         else if (g_unichar_isprint(c))
             g_string_append_unichar(clean, c);
         else
             g_string_append_printf(clean, "\\u%04x", c);
+        if (clean->len > most) { /* what an escape or a long character takes counts, too */
+            g_string_truncate(clean, before);
+            g_string_append(clean, "...");
+            break;
+        }
     }
-    if (*p)
-        g_string_append(clean, "...");
     return g_string_free(clean, FALSE);
 }
 
@@ -64,10 +65,11 @@ char *journal_clean(const char *text)
     return journal_clean_to(text, JOURNAL_NAME_MAX);
 }
 
+/* A device's name may hold anything but space and slash; and nobody has to think of which field it is. */
 static void add(GPtrArray *fields, const char *name, const char *value)
 {
-    if (value)
-        g_ptr_array_add(fields, g_strconcat(name, "=", value, NULL));
+    g_autofree char *clean = journal_clean_to(value, JOURNAL_LINE_MAX);
+    g_ptr_array_add(fields, g_strconcat(name, "=", clean, NULL));
 }
 
 static void add_record(GPtrArray *fields, const Record *record, int pair)
@@ -133,13 +135,15 @@ void journal_say(enum journal_event event, const Record *record, int pair, const
     va_start(arguments, format);
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    g_autofree char *clean = journal_clean_to(message, MESSAGE_MAX);
-    g_autofree char *text = record ? g_strdup_printf("trial %s: %s", record->id, clean) : g_strdup(clean);
+    g_autofree char *line = g_strdup_printf("%s%s%s%s", record ? "trial " : "", record ? record->id : "",
+                                            record ? ": " : "", message);
     g_autofree char *priority = g_strdup_printf("%d", events[event].priority);
 
-    if (to_stderr)
-        fprintf(stderr, "%s\n", text);
-    add(fields, "MESSAGE", text);
+    if (to_stderr) {
+        g_autofree char *clean = journal_clean_to(line, JOURNAL_LINE_MAX);
+        fprintf(stderr, "%s\n", clean);
+    }
+    add(fields, "MESSAGE", line);
     add(fields, "MESSAGE_ID", events[event].id);
     add(fields, "PRIORITY", priority);
     add(fields, "SYSLOG_IDENTIFIER", NM_TRIAL_IDENTIFIER);

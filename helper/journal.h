@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What nm-trial says to the journal: one MESSAGE_ID per kind of event, and the fields of the interface. Where
- * there is no journald (a container), the same lines go to stderr, if that was asked for. Names and messages
- * of others are cleaned: no control characters, no endless lines. Secrets never come here. */
+ * there is no journald (a container), the same lines go to stderr, if that was asked for. Every field is
+ * cleaned: no control characters, no endless lines. Secrets never come here. */
 #pragma once
 
 #include "record.h"
@@ -35,8 +35,10 @@ void journal_flush(void);
 void journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 
-/* Text of others as it may go to a terminal or a log: control characters and broken UTF-8 escaped,
- * JOURNAL_NAME_MAX characters at most (`most` with journal_clean_to()). Caller frees. */
+/* Text of others as it may go to a terminal or a log: control characters and broken UTF-8 escaped, and cut
+ * after JOURNAL_NAME_MAX bytes of that (`most` with journal_clean_to()). Cleaning it again changes nothing,
+ * but for the cut. Caller frees. */
 #define JOURNAL_NAME_MAX 256
+#define JOURNAL_LINE_MAX 2000
 char *journal_clean(const char *text);
-char *journal_clean_to(const char *text, int most);
+char *journal_clean_to(const char *text, gsize most);

@@ -110,6 +110,23 @@ char *judge_results_json(GPtrArray *results)
     return json_to_string(root, FALSE);
 }
 
+char *judge_results_words(const char *json)
+{
+    g_autoptr(JsonNode) root = json ? json_from_string(json, NULL) : NULL;
+    JsonArray *results = root && JSON_NODE_HOLDS_ARRAY(root) ? json_node_get_array(root) : NULL;
+    GString *words = g_string_new(NULL);
+
+    for (guint i = 0; results && i < json_array_get_length(results); i++) {
+        JsonObject *result = json_array_get_object_element(results, i);
+        g_string_append_printf(
+            words, "%scheck %s %s on %s: %s", i == 0 ? "" : "; ",
+            json_object_get_string_member(result, "name"),
+            strcmp(json_object_get_string_member(result, "state"), "passing") == 0 ? "passes" : "fails",
+            json_object_get_string_member(result, "device"), json_object_get_string_member(result, "output"));
+    }
+    return g_string_free(words, words->len == 0);
+}
+
 /* For `status`: no secrets, no durability; whole or not at all. */
 static void publish(const Judge *judge)
 {

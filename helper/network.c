@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "network.h"
 
+#include "failures.h"
 #include "names.h"
 #include "os.h"
 
@@ -12,13 +13,16 @@ struct Network {
     gint64 until_ms;
     void (*changed)(gpointer data);
     gpointer changed_data;
+    Failures *failures;
 };
 
 G_DEFINE_QUARK(nm_trial_network_error_quark, network_error)
 
 Network *network_new(void)
 {
-    return g_new0(Network, 1);
+    Network *network = g_new0(Network, 1);
+    network->failures = failures_new();
+    return network;
 }
 
 static int time_limit(const Network *network)
@@ -95,6 +99,7 @@ void network_free(Network *network)
         return;
     g_clear_object(&network->bus);
     g_free(network->nm_name);
+    failures_free(network->failures);
     g_free(network);
 }
 
@@ -282,8 +287,16 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
 
 gboolean network_load(Network *network, const char *const *paths, GError **error)
 {
+    g_autoptr(GPtrArray) said = g_ptr_array_new();
+
+    /* A name that is no UTF-8 cannot be said over D-Bus: passed over, as NM passes over a file that is gone.
+     */
+    for (const char *const *path = paths; *path; path++)
+        if (g_utf8_validate(*path, -1, NULL))
+            g_ptr_array_add(said, (char *)*path);
+    g_ptr_array_add(said, NULL);
     return do_call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "LoadConnections",
-                   g_variant_new("(^as)", paths), error);
+                   g_variant_new("(^as)", said->pdata), error);
 }
 
 /* What NM or we ourselves change on a profile that runs does not count. */
@@ -383,6 +396,9 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     if (!all)
         return FALSE;
     g_variant_lookup(all, "StateReason", "(uu)", &state, &device.reason);
+    guint32 failure_reason = failures_reason(network->failures, network->nm_name, device.object);
+    if (failure_reason)
+        device.reason = failure_reason;
     g_variant_lookup(all, "ActiveConnection", "o", &active);
     device.active = object_or_null(active);
     if (device.active) {
@@ -514,6 +530,11 @@ char **network_checkpoints(Network *network, GError **error)
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 
+void network_forget_failures(Network *network)
+{
+    failures_forget(network->failures);
+}
+
 /* Signals */
 
 static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
@@ -530,6 +551,7 @@ static void subscribe(Network *network)
 
     if (!network->changed)
         return;
+    failures_follow(network->failures, network->bus);
     g_dbus_connection_signal_subscribe(network->bus, "org.freedesktop.DBus", "org.freedesktop.DBus",
                                        "NameOwnerChanged", "/org/freedesktop/DBus", NM_BUS_NAME,
                                        G_DBUS_SIGNAL_FLAGS_NONE, on_signal, network, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The port to NetworkManager, over GDBus: no NMClient (it loads every profile), and no call without a time
- * limit. It reports and does what it is told; it decides nothing and remembers nothing but NM's bus name. */
+ * limit. It reports and does what it is told; it decides nothing and remembers nothing but NM's bus name and
+ * why devices failed. */
 #pragma once
 
 #include "trial.h"
@@ -60,11 +61,15 @@ typedef struct {
     char *active;         /* its active connection's path, NULL: none */
     char *active_uuid;    /* that one's profile, NULL: none */
     guint32 active_state; /* NMActiveConnectionState */
-    guint32 reason;       /* NMDeviceStateReason of the last state change */
+    guint32 reason; /* NMDeviceStateReason of its last failure since network_forget_failures(), of those that
+                       network_watch() makes us see; else of its last state change */
 } NetworkDevice;
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error);
 void network_device_clear(NetworkDevice *device);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
+
+/* From here on, a device's `reason` is of what comes. */
+void network_forget_failures(Network *network);
 
 /* Starts an activation; *ret_active (caller frees) is the object to judge it by. Returns before it is done.
  */

@@ -3,6 +3,7 @@
 
 #include "auto-default.h"
 #include "journal.h"
+#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -31,9 +32,11 @@ gboolean opening_none_open(const char *state_dir, GError **error)
         g_propagate_error(error, unreadable);
         return FALSE;
     }
-    return !open ||
-           plan_refuse(error, "Another trial is open: %s (\"%s\" on %s). Confirm or cancel it first.",
-                       open->id, open->pair[0].candidate.id, open->pair[0].device);
+    if (!open)
+        return TRUE;
+    g_autofree char *candidate = journal_clean(open->pair[0].candidate.id);
+    return plan_refuse(error, "Another trial is open: %s (\"%s\" on %s). Confirm or cancel it first.",
+                       open->id, candidate, open->pair[0].device);
 }
 
 static char *new_id(void)
@@ -63,30 +66,37 @@ Record *opening_record(const Engine *engine, const Plan *plan, const Options *op
         .confirm = options->manual ? CONFIRM_MANUAL : CONFIRM_AUTO,
         .fallback = options->fallback,
         .hold_ms = options->hold_ms,
-        .n_pairs = 1,
-        .pair = {{.has_replaced = plan->replaced != NULL}},
+        .n_pairs = plan->n_pairs,
     };
     record->boot_id = g_strdup(engine->boot_id);
     record->started_by = g_strdup(started_by);
     g_strfreev(record->checks);
     record->checks = g_strdupv(plan->checks);
     record->nm_name = g_strdup(network_nm_name(engine->network));
-    record->pair[0].device = g_strdup(plan->device);
-    record->pair[0].priority = plan->priority;
-    set_profile(&record->pair[0].candidate, plan->candidate);
-    if (plan->replaced)
-        set_profile(&record->pair[0].replaced, plan->replaced);
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const PlanPair *pair = &plan->pair[i];
+        record->trial.pair[i].has_replaced = pair->replaced != NULL;
+        record->pair[i].device = g_strdup(pair->device);
+        record->pair[i].priority = pair->priority;
+        record->pair[i].judged = pair->judged;
+        set_profile(&record->pair[i].candidate, pair->candidate);
+        if (pair->replaced)
+            set_profile(&record->pair[i].replaced, pair->replaced);
+    }
     return record;
 }
 
-/* The second net. None is possible when the candidate is active already: it would save the candidate. */
+/* The second net. None is possible when a candidate is active already: it would save the candidate. */
 static gboolean take_checkpoint(const Engine *engine, const Plan *plan, Record *record, GError **error)
 {
-    const char *devices[] = {plan->nm.object, NULL};
+    const char *devices[TRIAL_PAIRS_MAX + 1] = {NULL};
     g_auto(NetworkCheckpoint) made = {0};
 
-    if (g_strcmp0(plan->nm.active_uuid, plan->candidate->uuid) == 0)
-        return TRUE;
+    for (int i = 0; i < plan->n_pairs; i++) {
+        devices[i] = plan->pair[i].nm.object;
+        if (g_strcmp0(plan->pair[i].nm.active_uuid, plan->pair[i].candidate->uuid) == 0)
+            return TRUE;
+    }
     if (!network_checkpoint_create(engine->network, devices, CHECKPOINT_FIRST_S, &record->checkpoint, error))
         return FALSE;
     record->checkpoint_nm = g_strdup(network_nm_name(engine->network));
@@ -96,26 +106,51 @@ static gboolean take_checkpoint(const Engine *engine, const Plan *plan, Record *
     return TRUE;
 }
 
-static gboolean mark_candidate(const Plan *plan, GError **error)
+static gboolean mark_candidates(const Plan *plan, GError **error)
 {
     const struct profile_flags trying = {FALSE, PROFILE_KEEP_PRIORITY, "trying", NULL};
-    gsize length = 0;
-    g_autofree char *text = profile_with_flags(plan->candidate, &trying, &length, error);
-    return text && store_write(plan->candidate->path, text, length, error);
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const Profile *candidate = plan->pair[i].candidate;
+        gsize length = 0;
+        g_autofree char *text = profile_with_flags(candidate, &trying, &length, error);
+        if (!text || !store_write(candidate->path, text, length, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean save_auto_defaults(const Engine *engine, const Plan *plan, GError **error)
+{
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const PlanPair *pair = &plan->pair[i];
+        if (pair->auto_default &&
+            !auto_default_save(pair->replaced, pair->auto_default, engine->network, error))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 static void say_started(const Record *record, const Plan *plan, const Options *options)
 {
-    g_autofree char *candidate = journal_clean(plan->candidate->id);
-    g_autofree char *replaced = plan->replaced ? journal_clean(plan->replaced->id) : NULL;
     g_autofree char *checks = record->checks[0] ? g_strjoinv(", ", record->checks) : g_strdup("none");
+    g_autofree char *before = judge_results_words(record->baseline);
 
-    journal_say(JOURNAL_STARTED, record, -1,
-                "trying \"%s\" in place of %s%s%s on %s, started by %s, %s, checks: %s", candidate,
-                replaced ? "\"" : "", replaced ? replaced : "nothing", replaced ? "\"" : "", plan->device,
-                record->started_by, options->manual ? "to be confirmed" : "judged by its checks", checks);
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const PlanPair *pair = &plan->pair[i];
+        g_autofree char *candidate = journal_clean(pair->candidate->id);
+        g_autofree char *device = journal_clean(pair->device);
+        g_autofree char *replaced = pair->replaced ? journal_clean(pair->replaced->id) : NULL;
+        journal_say(JOURNAL_STARTED, record, i,
+                    "trying \"%s\" in place of %s%s%s on %s, started by %s, %s, checks: %s", candidate,
+                    replaced ? "\"" : "", replaced ? replaced : "nothing", replaced ? "\"" : "", device,
+                    record->started_by, options->manual ? "to be confirmed" : "judged by its checks", checks);
+    }
+    if (before || !record->baseline)
+        journal_say(JOURNAL_STARTED, record, -1, "before the trial: %s",
+                    before ? before : "not known, the candidate was up already");
     if (!record->checkpoint)
-        journal_say(JOURNAL_STARTED, record, 0, "no checkpoint: the candidate is active already");
+        journal_say(JOURNAL_STARTED, record, -1, "no checkpoint: %s is active already",
+                    plan->n_pairs == 1 ? "the candidate" : "a candidate");
     for (guint i = 0; i < plan->warnings->len; i++)
         journal_say(JOURNAL_STARTED, record, -1, "warning: %s", (char *)plan->warnings->pdata[i]);
     for (guint i = 0; i < plan->notes->len; i++)
@@ -125,11 +160,11 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
 gboolean opening_open(const Engine *engine, const Plan *plan, const Options *options, Record *record,
                       GError **error)
 {
-    if (plan->auto_default && !auto_default_save(plan->replaced, plan->auto_default, engine->network, error))
+    if (!save_auto_defaults(engine, plan, error))
         return FALSE;
     record->started_ms = os.boottime_ms();
     record->trial.deadline_ms = record->started_ms + options->timeout_ms;
-    if (take_checkpoint(engine, plan, record, error) && mark_candidate(plan, error) &&
+    if (take_checkpoint(engine, plan, record, error) && mark_candidates(plan, error) &&
         engine_save(engine->state_dir, record, error)) {
         say_started(record, plan, options);
         return TRUE;
@@ -137,7 +172,10 @@ gboolean opening_open(const Engine *engine, const Plan *plan, const Options *opt
     /* a write may have failed after its rename: what is not to count goes */
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
     (void)store_remove(path, NULL);
-    (void)store_write(plan->candidate->path, plan->candidate->data, plan->candidate->length, NULL);
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const Profile *candidate = plan->pair[i].candidate;
+        (void)store_write(candidate->path, candidate->data, candidate->length, NULL);
+    }
     if (record->checkpoint)
         (void)network_checkpoint_destroy(engine->network, record->checkpoint, NULL);
     return FALSE;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan.h"
 
-#include "auto-default.h"
 #include "check-own.h"
 #include "checks.h"
 #include "journal.h"
@@ -28,10 +27,12 @@ void plan_free(Plan *plan)
     g_clear_pointer(&plan->profiles, g_ptr_array_unref);
     g_clear_pointer(&plan->notes, g_ptr_array_unref);
     g_clear_pointer(&plan->warnings, g_ptr_array_unref);
-    network_device_clear(&plan->nm);
+    for (int i = 0; i < plan->n_pairs; i++) {
+        network_device_clear(&plan->pair[i].nm);
+        g_free(plan->pair[i].auto_default);
+        g_free(plan->pair[i].device);
+    }
     g_strfreev(plan->checks);
-    g_free(plan->auto_default);
-    g_free(plan->device);
     g_free(plan);
 }
 
@@ -104,171 +105,6 @@ Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GE
     return found;
 }
 
-/* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */
-static gboolean only_one(GPtrArray *profiles, const Profile *profile, GError **error)
-{
-    for (guint i = 0; i < profiles->len; i++) {
-        const Profile *other = profiles->pdata[i];
-        if (other != profile && strcmp(other->uuid, profile->uuid) == 0)
-            return plan_refuse(error, "%s and %s have the same UUID: remove one of the files.", profile->path,
-                               other->path);
-    }
-    return TRUE;
-}
-
-/* The device */
-
-static gboolean has_address(const char *interface, const char *address)
-{
-    g_autofree char *path = g_build_filename("/sys/class/net", interface, "address", NULL);
-    g_autofree char *text = NULL;
-    return g_file_get_contents(path, &text, NULL, NULL) && g_ascii_strcasecmp(g_strstrip(text), address) == 0;
-}
-
-/* The one interface with that hardware address; NULL: none, or several. Caller frees. */
-static char *by_address(const char *address)
-{
-    g_autoptr(GDir) dir = g_dir_open("/sys/class/net", 0, NULL);
-    const char *name;
-    char *found = NULL;
-    int n = 0;
-    while (dir && (name = g_dir_read_name(dir)))
-        if (has_address(name, address)) {
-            g_free(found);
-            found = g_strdup(name);
-            n++;
-        }
-    if (n != 1)
-        g_clear_pointer(&found, g_free);
-    return found;
-}
-
-static const char *hardware_address(const Profile *profile)
-{
-    NMSettingWired *wired = nm_connection_get_setting_wired(profile->connection);
-    NMSettingWireless *wireless = nm_connection_get_setting_wireless(profile->connection);
-    return wired      ? nm_setting_wired_get_mac_address(wired)
-           : wireless ? nm_setting_wireless_get_mac_address(wireless)
-                      : NULL;
-}
-
-/* The interface that the profile is bound to, by name, by address or by both; NULL: not to exactly one.
- * Caller frees. */
-static char *device_of(const Profile *profile)
-{
-    const char *address = hardware_address(profile);
-    if (profile->interface)
-        return !address || has_address(profile->interface, address) ? g_strdup(profile->interface) : NULL;
-    return address ? by_address(address) : NULL;
-}
-
-gboolean plan_fits(const Profile *profile, const char *interface)
-{
-    const char *address = hardware_address(profile);
-    return (!profile->interface || strcmp(profile->interface, interface) == 0) &&
-           (!address || has_address(interface, address));
-}
-
-gboolean plan_bound(const Profile *profile, char **ret_device, GError **error)
-{
-    *ret_device = device_of(profile);
-    return *ret_device ||
-           plan_refuse(error,
-                       "\"%s\" is not bound to exactly one device (by name or MAC). Bind it: set "
-                       "connection.interface-name to the device's name.",
-                       profile->id);
-}
-
-static gboolean find_device(Plan *plan, Network *network, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    if (!plan_bound(plan->candidate, &plan->device, error))
-        return FALSE;
-    if (network_get_device(network, plan->device, &plan->nm, &failure))
-        return TRUE;
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
-        return FALSE;
-    }
-    return plan_refuse(error, "NetworkManager knows no device %s, which \"%s\" is for. See: nmcli device",
-                       plan->device, plan->candidate->id);
-}
-
-/* The profile's id, where it is known; people do not know UUIDs by heart. */
-static const char *label(const Plan *plan, const char *uuid)
-{
-    for (guint i = 0; i < plan->profiles->len; i++) {
-        const Profile *profile = plan->profiles->pdata[i];
-        if (strcmp(profile->uuid, uuid) == 0)
-            return profile->id;
-    }
-    return uuid;
-}
-
-/* NM's automatic profile is stored by the time that it is needed. FALSE: it is meant, and cannot be. */
-static gboolean find_auto_default(Plan *plan, Network *network, const char *name, GError **error)
-{
-    g_autoptr(GError) failure = NULL;
-
-    plan->replaced = auto_default_find(network, plan->device, name, &plan->auto_default, &failure);
-    if (plan->replaced) {
-        g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
-                                                     plan->replaced->id, plan->replaced->path));
-        g_ptr_array_add(plan->profiles, plan->replaced);
-    }
-    if (!failure)
-        return TRUE;
-    if (failure->domain == NETWORK_ERROR)
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
-    else
-        g_propagate_error(error, g_steal_pointer(&failure));
-    return FALSE;
-}
-
-static gboolean find_replaced(Plan *plan, const struct plan_request *request, GPtrArray *skipped,
-                              Network *network, GError **error)
-{
-    g_autofree char *device = NULL;
-    const char *name = request->options->replaces;
-
-    if (g_strcmp0(name, "none") == 0) {
-        if (plan->nm.active_uuid && strcmp(plan->nm.active_uuid, plan->candidate->uuid) != 0)
-            return plan_refuse(
-                error,
-                "%s has a network now (profile \"%s\"): --replace none is for a device that has none. "
-                "Leave --replace out to replace that profile.",
-                plan->device, label(plan, plan->nm.active_uuid));
-        return TRUE;
-    }
-    if (!name)
-        name = plan->nm.active_uuid;
-    if (!name)
-        return plan_refuse(
-            error,
-            "No profile is active on %s. Name the one to go back to: --replace PROFILE, or --replace none "
-            "to go back to no network on it.",
-            plan->device);
-    if (strcmp(name, plan->candidate->uuid) == 0 || strcmp(name, plan->candidate->id) == 0)
-        return plan_refuse(
-            error,
-            request->options->replaces
-                ? "\"%s\" is the candidate itself. Name the profile to go back to: --replace PROFILE"
-                : "\"%s\" is what %s has now: nothing to try. If it is on trial all the same, name the "
-                  "profile to go back to: --replace PROFILE",
-            plan->candidate->id, plan->device);
-    if (!find_auto_default(plan, network, name, error))
-        return FALSE;
-    if (!plan->replaced)
-        plan->replaced = plan_find(plan->profiles, skipped, name, error);
-    if (!plan->replaced || !only_one(plan->profiles, plan->replaced, error) ||
-        !plan_bound(plan->replaced, &device, error))
-        return FALSE;
-    return strcmp(device, plan->device) == 0 ||
-           plan_refuse(error, "\"%s\" is for %s, \"%s\" for %s. They must be for the same device.",
-                       plan->candidate->id, plan->device, plan->replaced->id, device);
-}
-
 /* NetworkManager's side */
 
 static gboolean known_to_nm(const Profile *profile, Network *network, gboolean may_load, GError **error)
@@ -277,6 +113,11 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
     g_autoptr(GError) failure = NULL;
     const char *paths[] = {profile->path, NULL};
 
+    if (!g_utf8_validate(profile->path, -1, NULL))
+        return plan_refuse(error,
+                           "%s: NetworkManager cannot be told to load a file whose name is no UTF-8. Rename "
+                           "it, then: nmcli connection reload",
+                           profile->path);
     gboolean found = network_get_profile(network, profile->uuid, &known, &failure);
     if (!found && g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
         if (!may_load)
@@ -303,23 +144,29 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
     return TRUE;
 }
 
-static gboolean no_foreign_checkpoint(const Plan *plan, Network *network, GError **error)
+static gboolean pair_known_to_nm(const PlanPair *pair, Network *network, gboolean may_load, GError **error)
+{
+    return known_to_nm(pair->candidate, network, may_load, error) &&
+           (!pair->replaced || pair->auto_default || known_to_nm(pair->replaced, network, may_load, error));
+}
+
+static gboolean no_foreign_checkpoint(const PlanPair *pair, Network *network, GError **error)
 {
     g_auto(GStrv) all = network_checkpoints(network, NULL);
 
     for (char **path = all; path && *path; path++) {
         g_auto(NetworkCheckpoint) found = {0};
         if (!network_checkpoint_get(network, *path, &found, NULL) || !found.devices ||
-            !g_strv_contains((const char *const *)found.devices, plan->nm.object))
+            !g_strv_contains((const char *const *)found.devices, pair->nm.object))
             continue;
         if (found.fires_ms == G_MAXINT64)
             return plan_refuse(error,
                                "Another tool has a checkpoint on %s, without an end. Let it finish first.",
-                               plan->device);
+                               pair->device);
         return plan_refuse(error,
                            "Another tool has a checkpoint on %s, which ends in %" G_GINT64_FORMAT
                            " s. Let it finish, then start again.",
-                           plan->device, MAX(found.fires_ms - os.boottime_ms(), 0) / 1000 + 1);
+                           pair->device, MAX(found.fires_ms - os.boottime_ms(), 0) / 1000 + 1);
     }
     return TRUE;
 }
@@ -341,8 +188,18 @@ static gboolean has_gateway(const Profile *profile)
            family_has_gateway(nm_connection_get_setting_ip6_config(profile->connection));
 }
 
-/* Whether that check could ever judge the candidate. `why_not_nm`: NULL, "nm" could. */
-static gboolean check_fits(const Plan *plan, const char *name, const char *why_not_nm, GError **error)
+/* The first candidate that check gateway could not judge; NULL: it could judge all. */
+static const Profile *without_gateway(const Plan *plan)
+{
+    for (int i = 0; i < plan->n_pairs; i++)
+        if (plan->pair[i].judged && !has_gateway(plan->pair[i].candidate))
+            return plan->pair[i].candidate;
+    return NULL;
+}
+
+/* Whether that check could ever judge the candidates. `why_not_nm`: NULL, "nm" could; `stray`: the one that
+ * "gateway" could not judge. */
+static gboolean check_fits(const char *name, const char *why_not_nm, const Profile *stray, GError **error)
 {
     g_autoptr(GError) failure = NULL;
 
@@ -351,11 +208,11 @@ static gboolean check_fits(const Plan *plan, const char *name, const char *why_n
     if (strcmp(name, "nm") == 0)
         return !why_not_nm || plan_refuse(error, "--check nm: %s", why_not_nm);
     if (strcmp(name, "gateway") == 0)
-        return has_gateway(plan->candidate) ||
+        return !stray ||
                plan_refuse(error,
                            "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
                            "--confirm manual.",
-                           plan->candidate->id);
+                           stray->id);
     return check_own_fit(name, &failure) || plan_refuse(error, "--check %s: %s.", name, failure->message);
 }
 
@@ -363,6 +220,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
                               GError **error)
 {
     char **checks = request->options->checks;
+    const Profile *stray = without_gateway(plan);
     gboolean by_default = !checks, plain_http = FALSE;
     g_autofree char *why = NULL;
     g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
@@ -370,18 +228,18 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
     gboolean nm = wants_nm && checks_nm_believable(network_bus(network), &plain_http, &why);
 
     if (by_default) {
-        if (!nm && !has_gateway(plan->candidate))
+        if (!nm && stray)
             return plan_refuse(
                 error,
                 "Nothing can judge \"%s\": NetworkManager's connectivity check cannot be believed (%s), and "
                 "the profile has no gateway to ask. Use --check none --confirm manual to judge by hand.",
-                plan->candidate->id, why);
+                stray->id, why);
         g_strv_builder_add(chosen, nm ? "nm" : "gateway");
         if (!nm)
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
     for (char **name = checks; name && *name; name++) {
-        if (!check_fits(plan, *name, why, error))
+        if (!check_fits(*name, why, stray, error))
             return FALSE;
         gboolean again = FALSE;
         for (char **before = checks; before < name; before++)
@@ -437,17 +295,16 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
     if (!plan_directory(request->state_dir, error) || !plan_directory(request->profile_dir, error))
         return NULL;
-    plan->candidate = plan_find(plan->profiles, skipped, request->candidate, error);
-    if (!plan->candidate || !only_one(plan->profiles, plan->candidate, error) ||
-        !options_take_profile(request->options, plan->candidate, error) ||
+    if (!plan_find_candidates(plan, request->candidates, skipped, network, error) ||
+        !options_take_profile(request->options, plan->pair[0].candidate, error) ||
         !options_take_file(request->options, NM_TRIAL_CONF, error) ||
-        !options_complete(request->options, plan->candidate->type, error) ||
-        !find_device(plan, network, error) || !find_replaced(plan, request, skipped, network, error) ||
-        !plan_suitable(plan, error) || !no_foreign_checkpoint(plan, network, error) ||
-        !choose_checks(plan, request, network, error) ||
-        !known_to_nm(plan->candidate, network, !request->dry_run, error) ||
-        (plan->replaced && !plan->auto_default &&
-         !known_to_nm(plan->replaced, network, !request->dry_run, error)))
+        !options_complete(request->options, plan->pair[0].candidate->type, error) ||
+        !plan_find_replaced(plan, request->replaces, skipped, network, error) ||
+        !plan_suitable(plan, error) || !choose_checks(plan, request, network, error))
         return NULL;
+    for (int i = 0; i < plan->n_pairs; i++)
+        if (!no_foreign_checkpoint(&plan->pair[i], network, error) ||
+            !pair_known_to_nm(&plan->pair[i], network, !request->dry_run, error))
+            return NULL;
     return g_steal_pointer(&plan);
 }

@@ -14,15 +14,19 @@
 GQuark plan_error_quark(void);
 
 struct plan_request {
-    const char *candidate; /* UUID or id */
-    Options *options;      /* what was asked for; plan_new() completes it */
+    const char *const *candidates; /* UUIDs or ids, NULL-terminated */
+    const char *const
+        *replaces;    /* those of the command line (UUID, id, "none"), in any order; NULL: none. Where it
+                         names none, the candidate's annotation does; else it is what is active now */
+    Options *options; /* what was asked for; plan_new() completes it by the first candidate's
+                         annotations and the device's defaults */
     const char *profile_dir;
     const char *state_dir;
     gboolean dry_run; /* not even a file that NM does not know is loaded */
 };
 
+/* A candidate and what it is to replace, on one device. */
 typedef struct {
-    GPtrArray *profiles; /* all of the directory; owns the two below */
     Profile *candidate;
     Profile *replaced; /* NULL: none */
     char
@@ -30,7 +34,14 @@ typedef struct {
     char *device;      /* interface name */
     NetworkDevice nm;  /* the same as NM has it */
     int priority;      /* that the candidate is to have at least once promoted */
-    char **checks;     /* that will judge; empty for none */
+    gboolean judged;   /* by the checks: a port has no network of its own, its controller has */
+} PlanPair;
+
+typedef struct {
+    GPtrArray *profiles; /* all of the directory; owns those of the pairs */
+    PlanPair pair[TRIAL_PAIRS_MAX];
+    int n_pairs;
+    char **checks;       /* that will judge; empty for none */
     GPtrArray *warnings; /* char *: what the operator should know before it begins */
     GPtrArray *notes;    /* char *: what should be on record */
 } Plan;
@@ -43,6 +54,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
 /* The one profile of the directory's that has this UUID or id (borrowed from `profiles`); NULL with a
  * PLAN_ERROR that says what is wrong with what comes near. */
 Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error);
+
+/* pairs.c: finds the candidates and their devices, in the order in which they are activated (controllers,
+ * then ports by name), and then what each replaces. FALSE with a PLAN_ERROR. */
+gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
+                              GError **error);
+gboolean plan_find_replaced(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
+                            GError **error);
+
+/* The controller that the profile is a port of, by UUID or interface name; NULL: of none. Borrowed. */
+const char *plan_controller(const Profile *profile);
 
 /* suitable.c: the refusals that concern the profiles themselves, as a table; FALSE with a PLAN_ERROR. */
 gboolean plan_suitable(Plan *plan, GError **error);

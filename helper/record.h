@@ -25,6 +25,7 @@ struct record_pair {
     struct record_profile replaced; /* all NULL with `--replace none` */
     char *device;                   /* interface name */
     int priority;      /* autoconnect-priority that the candidate is to have at least once promoted */
+    gboolean judged;   /* by the checks: a port has no network of its own */
     char *active_path; /* D-Bus path that ActivateConnection returned, NULL: nothing activated (see
                           `activated`) */
 };

@@ -20,8 +20,8 @@
 
 /* As the command line has them. */
 struct words {
-    char *replace, *timeout, *hold, *confirm;
-    char **checks;
+    char *timeout, *hold, *confirm;
+    char **replaces, **checks;
     gboolean fallback, wait, dry_run;
 };
 
@@ -32,9 +32,11 @@ static gboolean understand(const struct words *words, Options *options, GError *
         const char *name;
         const char *value;
     } given[] = {
-        {"replaces", words->replace}, {"timeout", words->timeout},
-        {"hold", words->hold},        {"confirm", words->confirm},
-        {"checks", checks},           {"fallback", words->fallback ? "yes" : NULL},
+        {"timeout", words->timeout},
+        {"hold", words->hold},
+        {"confirm", words->confirm},
+        {"checks", checks},
+        {"fallback", words->fallback ? "yes" : NULL},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(given); i++)
         if (given[i].value && !options_set(options, OPTION_BY_COMMAND, given[i].name, given[i].value, error))
@@ -55,20 +57,29 @@ static char *started_by(void)
 static void announce(const Record *record, const Options *options)
 {
     struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
-    g_autofree char *candidate = journal_clean(record->pair[0].candidate.id);
-    g_autofree char *back =
-        record->pair[0].replaced.id ? journal_clean(record->pair[0].replaced.id) : g_strdup("no network");
-    g_autofree char *kept = options->manual ? g_strdup("confirmed")
-                                            : g_strdup_printf("its checks pass for %" G_GINT64_FORMAT " s",
-                                                              options->hold_ms / 1000);
-    g_autofree char *text =
-        g_strdup_printf("trial %s\n\"%s\" is on trial on %s. It stays if %s within %" G_GINT64_FORMAT
-                        " s;\nelse back to \"%s\". To keep it%s: nm-trial confirm %s\n",
-                        record->id, candidate, record->pair[0].device, kept, options->timeout_ms / 1000, back,
-                        options->manual ? "" : " at once", record->id);
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *stays = record->trial.n_pairs == 1 ? "It stays" : "They stay";
+
+    g_string_printf(text, "trial %s\n", record->id);
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        g_autofree char *candidate = journal_clean(pair->candidate.id);
+        g_autofree char *device = journal_clean(pair->device);
+        g_autofree char *back = journal_clean(pair->replaced.id ? pair->replaced.id : "no network");
+        g_string_append_printf(text, "\"%s\" is on trial on %s; else back to \"%s\".\n", candidate, device,
+                               back);
+    }
+    if (options->manual)
+        g_string_append_printf(text, "%s if confirmed", stays);
+    else
+        g_string_append_printf(text, "%s if the checks pass for %" G_GINT64_FORMAT " s", stays,
+                               options->hold_ms / 1000);
+    g_string_append_printf(text, " within %" G_GINT64_FORMAT " s. To keep %s%s: nm-trial confirm %s\n",
+                           options->timeout_ms / 1000, record->trial.n_pairs == 1 ? "it" : "them",
+                           options->manual ? "" : " at once", record->id);
 
     if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
-        (void)!write(STDOUT_FILENO, text, strlen(text));
+        (void)!write(STDOUT_FILENO, text->str, text->len);
 }
 
 /* With the lock held. Returns an exit code. */
@@ -111,6 +122,16 @@ static gboolean unchanged(const Profile *profile, GError **error)
            plan_refuse(error, "%s was changed a moment ago. Start again.", profile->path);
 }
 
+static gboolean all_unchanged(const Plan *plan, GError **error)
+{
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const PlanPair *pair = &plan->pair[i];
+        if (!unchanged(pair->candidate, error) || (!pair->auto_default && !unchanged(pair->replaced, error)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static int start_planned(VerbContext *context, const Plan *plan, const Options *options, gboolean wait)
 {
     g_autoptr(GError) error = NULL;
@@ -123,8 +144,7 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
 
     if (lock < 0)
         return EXIT_FAILED;
-    if (opening_none_open(NM_TRIAL_STATE_DIR, &error) && unchanged(plan->candidate, &error) &&
-        (plan->auto_default || unchanged(plan->replaced, &error)))
+    if (opening_none_open(NM_TRIAL_STATE_DIR, &error) && all_unchanged(plan, &error))
         status = start_locked(context, plan, options, record);
     verb_unlock(lock);
     if (error)
@@ -134,34 +154,48 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
     return status;
 }
 
+static void show_lines(const char *kind, const GPtrArray *lines)
+{
+    for (guint i = 0; i < lines->len; i++) {
+        g_autofree char *line =
+            journal_clean_to(lines->pdata[i], JOURNAL_LINE_MAX); /* with names of profiles */
+        printf("  %-9s %s\n", kind, line);
+    }
+}
+
+static void show_pair(const PlanPair *pair, const Options *options)
+{
+    g_autofree char *candidate = journal_clean(pair->candidate->id);
+    g_autofree char *device = journal_clean(pair->device);
+    g_autofree char *replaced = journal_clean(pair->replaced ? pair->replaced->id : "nothing");
+
+    printf("Would try \"%s\" on %s.\n  replaced  %s\n  priority  %d once promoted\n", candidate, device,
+           replaced, pair->priority);
+    if (pair->replaced)
+        printf("  after     \"%s\" has autoconnect %s\n", replaced,
+               options->fallback ? "on still, as a fallback" : "off");
+}
+
 static void show(const Plan *plan, const Options *options)
 {
-    g_autofree char *candidate = journal_clean(plan->candidate->id);
-    g_autofree char *replaced = journal_clean(plan->replaced ? plan->replaced->id : "nothing");
     g_autofree char *checks = plan->checks[0] ? g_strjoinv(", ", plan->checks) : g_strdup("none");
 
-    printf("Would try \"%s\" on %s.\n  replaced  %s\n  checks    %s\n  confirm   %s\n  timeout   "
-           "%" G_GINT64_FORMAT " s\n",
-           candidate, plan->device, replaced, checks, options->manual ? "manual" : "auto",
-           options->timeout_ms / 1000);
+    for (int i = 0; i < plan->n_pairs; i++)
+        show_pair(&plan->pair[i], options);
+    printf("  checks    %s\n  confirm   %s\n  timeout   %" G_GINT64_FORMAT " s\n", checks,
+           options->manual ? "manual" : "auto", options->timeout_ms / 1000);
     if (!options->manual)
         printf("  hold      %" G_GINT64_FORMAT " s\n", options->hold_ms / 1000);
-    printf("  priority  %d once promoted\n", plan->priority);
-    printf("  after     \"%s\" has autoconnect %s\n", replaced,
-           !plan->replaced     ? "as before"
-           : options->fallback ? "on still, as a fallback"
-                               : "off");
-    for (guint i = 0; i < plan->warnings->len; i++)
-        printf("  warning   %s\n", (char *)plan->warnings->pdata[i]);
-    for (guint i = 0; i < plan->notes->len; i++)
-        printf("  note      %s\n", (char *)plan->notes->pdata[i]);
+    show_lines("warning", plan->warnings);
+    show_lines("note", plan->notes);
     printf("Nothing was changed.\n");
 }
 
-static int start(VerbContext *context, const struct words *words, Options *options, const char *candidate)
+static int start(VerbContext *context, const struct words *words, Options *options, char **candidates)
 {
     const struct plan_request request = {
-        .candidate = candidate,
+        .candidates = (const char *const *)candidates,
+        .replaces = (const char *const *)words->replaces,
         .options = options,
         .profile_dir = NM_TRIAL_PROFILE_DIR,
         .state_dir = NM_TRIAL_STATE_DIR,
@@ -207,7 +241,7 @@ static int start(VerbContext *context, const struct words *words, Options *optio
 
 static void words_clear(struct words *words)
 {
-    g_free(words->replace);
+    g_strfreev(words->replaces);
     g_free(words->timeout);
     g_free(words->hold);
     g_free(words->confirm);
@@ -222,8 +256,8 @@ int verb_start(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status = EXIT_USAGE;
     const GOptionEntry entries[] = {
-        {"replace", 0, 0, G_OPTION_ARG_STRING, &words.replace, "Go back to this one; default: the active one",
-         "PROFILE"},
+        {"replace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &words.replaces,
+         "Go back to this one; default: the active one", "PROFILE"},
         {"timeout", 0, 0, G_OPTION_ARG_STRING, &words.timeout, "Deadline (120s; manual 600s; modem 300s)",
          "DUR"},
         {"hold", 0, 0, G_OPTION_ARG_STRING, &words.hold, "All checks must pass for so long (10s)", "DUR"},
@@ -236,20 +270,22 @@ int verb_start(int argc, char **argv)
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &words.dry_run, "Show what would be done, or why not", NULL},
         {0}};
 
-    if (verb_parse(&argc, &argv, entries, 1, 1, "CANDIDATE",
+    if (verb_parse(&argc, &argv, entries, 1, TRIAL_PAIRS_MAX, "CANDIDATE...",
                    "Activates the stored profile CANDIDATE (UUID or id) on probation. Until it\n"
-                   "is promoted, a reboot or power cut brings the replaced profile back.\n\n"
+                   "is promoted, a reboot or power cut brings the replaced profile back. Several\n"
+                   "candidates, one for a device, succeed or fail together.\n\n"
                    "PROFILE: UUID or id; none: the device had no network. DUR: 90, 90s, 10m, 1h,\n"
                    "from 1s to 24h. Checks, by default: nm where it can be believed, else gateway.\n"
                    "Your own: an executable in " NM_TRIAL_CHECK_DIR ", by its name.\n"
                    "hold is half of timeout where 10s would be more.\n\nExamples:\n"
                    "  nm-trial start new-uplink --wait\n"
                    "  nm-trial start new-uplink --confirm manual     then: nm-trial confirm\n"
-                   "  nm-trial start new-uplink --check gateway --hold 30s --dry-run")) {
+                   "  nm-trial start new-uplink --check gateway --hold 30s --dry-run\n"
+                   "  nm-trial start br-new port-new --replace br --replace port")) {
         if (!understand(&words, &options, &error))
             verb_usage(error);
         else
-            status = verb_open(&context) ? start(&context, &words, &options, argv[1]) : EXIT_FAILED;
+            status = verb_open(&context) ? start(&context, &words, &options, argv + 1) : EXIT_FAILED;
     }
     words_clear(&words);
     return status;

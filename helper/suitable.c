@@ -3,17 +3,20 @@
 #include "names.h"
 #include "plan.h"
 
-static gboolean same_type(Plan *plan, const Profile *replaced, GError **error)
+static gboolean same_type(const Plan *plan, const PlanPair *pair, GError **error)
 {
-    return !replaced || strcmp(plan->candidate->type, replaced->type) == 0 ||
+    const Profile *candidate = pair->candidate, *replaced = pair->replaced;
+    (void)plan;
+    return strcmp(candidate->type, replaced->type) == 0 ||
            plan_refuse(error, "\"%s\" is of type %s, \"%s\" of type %s. A trial replaces like by like.",
-                       plan->candidate->id, plan->candidate->type, replaced->id, replaced->type);
+                       candidate->id, candidate->type, replaced->id, replaced->type);
 }
 
-static gboolean boots(Plan *plan, const Profile *replaced, GError **error)
+static gboolean boots(const Plan *plan, const PlanPair *pair, GError **error)
 {
+    const Profile *replaced = pair->replaced;
     (void)plan;
-    return !replaced || replaced->autoconnect ||
+    return replaced->autoconnect ||
            plan_refuse(error,
                        "\"%s\" has autoconnect off, so a reboot would not bring it back. If it is the "
                        "profile to go back "
@@ -21,11 +24,10 @@ static gboolean boots(Plan *plan, const Profile *replaced, GError **error)
                        replaced->id, replaced->uuid);
 }
 
-static gboolean only_here(Plan *plan, const Profile *replaced, GError **error)
+static gboolean only_here(const Plan *plan, const PlanPair *pair, GError **error)
 {
+    const Profile *replaced = pair->replaced;
     (void)plan;
-    if (!replaced)
-        return TRUE;
     NMSettingConnection *s = nm_connection_get_setting_connection(replaced->connection);
     NMConnectionMultiConnect multi = nm_setting_connection_get_multi_connect(s);
     return multi == NM_CONNECTION_MULTI_CONNECT_DEFAULT || multi == NM_CONNECTION_MULTI_CONNECT_SINGLE ||
@@ -87,71 +89,84 @@ gboolean plan_profile_suitable(const Profile *profile, GError **error)
     return TRUE;
 }
 
-static gboolean is_port_of(const Profile *port, const Profile *controller)
+const char *plan_controller(const Profile *profile)
 {
-    const char *master =
-        nm_setting_connection_get_master(nm_connection_get_setting_connection(port->connection));
-    return master && (strcmp(master, controller->uuid) == 0 || g_strcmp0(master, controller->interface) == 0);
+    return nm_setting_connection_get_master(nm_connection_get_setting_connection(profile->connection));
 }
 
-static gboolean ports_in_trial(Plan *plan, const Profile *profile, GError **error)
+static gboolean is_port_of(const Profile *port, const Profile *controller)
 {
-    for (guint i = 0; profile && i < plan->profiles->len; i++) {
+    const char *name = plan_controller(port);
+    return name && (strcmp(name, controller->uuid) == 0 || g_strcmp0(name, controller->interface) == 0);
+}
+
+static gboolean in_trial(const Plan *plan, const Profile *profile)
+{
+    for (int i = 0; i < plan->n_pairs; i++)
+        if (profile == plan->pair[i].candidate || profile == plan->pair[i].replaced)
+            return TRUE;
+    return FALSE;
+}
+
+/* A port with autoconnect brings up its controller at boot, even one without. */
+static gboolean ports_in_trial(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    for (guint i = 0; i < plan->profiles->len; i++) {
         const Profile *port = plan->profiles->pdata[i];
-        if (is_port_of(port, profile))
+        gboolean ours =
+            is_port_of(port, pair->candidate) || (pair->replaced && is_port_of(port, pair->replaced));
+        if (ours && port->autoconnect && !in_trial(plan, port))
             return plan_refuse(
                 error,
                 "\"%s\" is a controller with the port \"%s\", which is not in the trial: the port could "
                 "bring either controller up at boot. A trial of a controller takes in all its ports.",
-                profile->id, port->id);
+                pair->candidate->id, port->id);
     }
     return TRUE;
 }
 
 /* Whether `other` could come up on the candidate's device whenever the candidate could. */
-static gboolean competes(const Plan *plan, const Profile *other)
+static gboolean competes(const PlanPair *pair, const Profile *other)
 {
-    const Profile *candidate = plan->candidate;
+    const Profile *candidate = pair->candidate;
     if (other == candidate || !other->autoconnect || strcmp(other->type, candidate->type) != 0 ||
-        !plan_fits(other, plan->device))
+        !plan_fits(other, pair->device))
         return FALSE;
     NMSettingWireless *a = nm_connection_get_setting_wireless(candidate->connection);
     NMSettingWireless *b = nm_connection_get_setting_wireless(other->connection);
     return !a || !b || g_bytes_equal(nm_setting_wireless_get_ssid(a), nm_setting_wireless_get_ssid(b));
 }
 
-static gboolean not_the_last(Plan *plan, const Profile *candidate, GError **error)
+static gboolean not_the_last(const Plan *plan, const PlanPair *pair, GError **error)
 {
-    gboolean last = candidate->autoconnect && !plan->replaced;
+    const Profile *candidate = pair->candidate;
+    gboolean last = candidate->autoconnect && !pair->replaced;
     for (guint i = 0; last && i < plan->profiles->len; i++)
-        last = !competes(plan, plan->profiles->pdata[i]);
+        last = !competes(pair, plan->profiles->pdata[i]);
     return !last || plan_refuse(error,
                                 "\"%s\" is the only profile of %s with autoconnect, which a trial would "
                                 "switch off. If that is "
                                 "meant: nmcli connection modify %s connection.autoconnect no",
-                                candidate->id, plan->device, candidate->uuid);
+                                candidate->id, pair->device, candidate->uuid);
 }
 
-/* What is asked of them together: of each of the two profiles of the pair, or of the one where only that
- * makes sense. */
+/* What is asked of a pair, or of one that replaces something. */
 static const struct {
-    gboolean (*suitable)(Plan *plan, const Profile *profile, GError **error);
-    gboolean candidate;
-    gboolean replaced;
+    gboolean (*suitable)(const Plan *plan, const PlanPair *pair, GError **error);
+    gboolean if_replaced;
 } rules[] = {
-    {same_type, FALSE, TRUE},     {boots, FALSE, TRUE},        {only_here, FALSE, TRUE},
-    {ports_in_trial, TRUE, TRUE}, {not_the_last, TRUE, FALSE},
+    {same_type, TRUE}, {boots, TRUE}, {only_here, TRUE}, {ports_in_trial, FALSE}, {not_the_last, FALSE},
 };
 
-static gboolean choose_priority(Plan *plan, GError **error)
+static gboolean choose_priority(const Plan *plan, PlanPair *pair, GError **error)
 {
-    plan->priority = plan->candidate->priority;
+    pair->priority = pair->candidate->priority;
     for (guint i = 0; i < plan->profiles->len; i++) {
         const Profile *other = plan->profiles->pdata[i];
-        if (!competes(plan, other) || other->priority < plan->priority)
+        if (!competes(pair, other) || other->priority < pair->priority)
             continue;
-        plan->priority = other->priority + 1;
-        if (plan->priority > NM_PRIORITY_MAX)
+        pair->priority = other->priority + 1;
+        if (pair->priority > NM_PRIORITY_MAX)
             return plan_refuse(
                 error,
                 "\"%s\" has the highest autoconnect-priority there is (%d); no candidate can win over it "
@@ -172,35 +187,42 @@ static void warn(Plan *plan, const char *format, ...)
 }
 
 /* Not wrong, but perhaps not what was meant. */
-static void add_warnings(Plan *plan)
+static void add_warnings(Plan *plan, const PlanPair *pair)
 {
-    const Profile *replaced = plan->replaced;
+    const Profile *candidate = pair->candidate, *replaced = pair->replaced;
+    const char *active = pair->nm.active_uuid;
 
-    if (plan->candidate->autoconnect)
+    if (candidate->autoconnect)
         warn(plan, "\"%s\" has autoconnect on: it goes off now, and stays off unless the trial is promoted",
-             plan->candidate->id);
-    if (replaced && g_strcmp0(plan->nm.active_uuid, replaced->uuid) != 0 &&
-        g_strcmp0(plan->nm.active_uuid, plan->candidate->uuid) != 0)
+             candidate->id);
+    if (replaced && g_strcmp0(active, replaced->uuid) != 0 && g_strcmp0(active, candidate->uuid) != 0)
         warn(plan, "\"%s\" is not active on %s now: it has not shown that it works", replaced->id,
-             plan->device);
+             pair->device);
     for (guint i = 0; replaced && i < plan->profiles->len; i++) {
         const Profile *other = plan->profiles->pdata[i];
-        if (other != replaced && competes(plan, other) && other->priority > replaced->priority)
+        if (other != replaced && competes(pair, other) && other->priority > replaced->priority)
             warn(plan,
                  "\"%s\" has a higher autoconnect-priority than \"%s\" (%d > %d): a reboot brings up \"%s\"",
                  other->id, replaced->id, other->priority, replaced->priority, other->id);
     }
 }
 
-gboolean plan_suitable(Plan *plan, GError **error)
+static gboolean pair_suitable(Plan *plan, PlanPair *pair, GError **error)
 {
-    if (!plan_profile_suitable(plan->candidate, error) ||
-        (plan->replaced && !plan_profile_suitable(plan->replaced, error)))
+    if (!plan_profile_suitable(pair->candidate, error) ||
+        (pair->replaced && !plan_profile_suitable(pair->replaced, error)))
         return FALSE;
     for (gsize i = 0; i < G_N_ELEMENTS(rules); i++)
-        if ((rules[i].candidate && !rules[i].suitable(plan, plan->candidate, error)) ||
-            (rules[i].replaced && !rules[i].suitable(plan, plan->replaced, error)))
+        if ((pair->replaced || !rules[i].if_replaced) && !rules[i].suitable(plan, pair, error))
             return FALSE;
-    add_warnings(plan);
-    return choose_priority(plan, error);
+    add_warnings(plan, pair);
+    return choose_priority(plan, pair, error);
+}
+
+gboolean plan_suitable(Plan *plan, GError **error)
+{
+    for (int i = 0; i < plan->n_pairs; i++)
+        if (!pair_suitable(plan, &plan->pair[i], error))
+            return FALSE;
+    return TRUE;
 }

@@ -14,7 +14,6 @@
 
 /* Longer than anybody may hold it: a few NetworkManager calls of 3 s each. */
 #define LOCK_WAIT_MS 15000
-#define MESSAGE_MAX 2000
 
 void verb_error(const char *format, ...)
 {
@@ -23,7 +22,7 @@ void verb_error(const char *format, ...)
     g_autofree char *message = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     g_autofree char *clean =
-        journal_clean_to(message, MESSAGE_MAX); /* names of profiles, words of the command line */
+        journal_clean_to(message, JOURNAL_LINE_MAX); /* names of profiles, words of the command line */
     fprintf(stderr, "nm-trial: %s\n", clean);
 }
 
@@ -146,7 +145,7 @@ int verb_agent(int argc, char **argv)
                     "Watches the open trial: NetworkManager's signals, the checks, the deadline.\n"
                     "systemd starts it with --exit-idle whenever a trial is open. Without systemd, in a "
                     "container for\n"
-                    "example, keep it running: nm-trial agent"))
+                    "example, keep it running.\n\nExample:\n  nm-trial agent"))
         return EXIT_USAGE;
     return agent_main(NM_TRIAL_STATE_DIR, NM_TRIAL_RUN_DIR, NM_TRIAL_PROFILE_DIR, exit_idle);
 }
@@ -156,7 +155,8 @@ int verb_boot(int argc, char **argv)
     if (!verb_parse(
             &argc, &argv, NULL, 0, 0, "",
             "Ends the trial of an earlier boot with files alone, before NetworkManager reads them.\n"
-            "nm-trial-boot.service calls it; by hand it does nothing while a trial of this boot is open."))
+            "nm-trial-boot.service calls it; by hand it does nothing while a trial of this boot is open.\n\n"
+            "Example:\n  nm-trial boot && exec NetworkManager --no-daemon     without systemd"))
         return EXIT_USAGE;
     return boot_main(NM_TRIAL_STATE_DIR, NM_TRIAL_PROFILE_DIR);
 }

@@ -37,6 +37,8 @@ static JsonArray *unknown(const Record *record)
     JsonArray *checks = json_array_new();
     for (char **name = record->checks; *name; name++)
         for (int i = 0; i < record->trial.n_pairs; i++) {
+            if (!record->pair[i].judged)
+                continue;
             JsonObject *check = json_object_new();
             json_object_set_string_member(check, "name", *name);
             json_object_set_string_member(check, "device", record->pair[i].device);
@@ -76,8 +78,9 @@ static char *pair_text(JsonObject *pair)
     gboolean some = replaced && JSON_NODE_HOLDS_OBJECT(replaced);
     g_autofree char *from = journal_clean(some ? text_of(json_node_get_object(replaced), "id") : "nothing");
     g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
-    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", text_of(pair, "device"), to, some ? "\"" : "",
-                           from, some ? "\"" : "");
+    g_autofree char *device = journal_clean(text_of(pair, "device"));
+    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", device, to, some ? "\"" : "", from,
+                           some ? "\"" : "");
 }
 
 /* "2026-01-31T12:00:00Z  1a2b3c4d  reverted (check-failed)", and a line for each pair and for the detail. */
@@ -187,19 +190,39 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
     return status;
 }
 
+/* JSON-GLib escapes what JSON must have escaped; a terminal takes more than that for a command. It stands in
+ * strings only, where JSON's own escape means the same. */
+static char *json_text(JsonNode *node)
+{
+    g_autofree char *json = json_to_string(node, TRUE), *valid = g_utf8_make_valid(json, -1);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        if (c == '\n' || g_unichar_isprint(c))
+            g_string_append_unichar(text, c);
+        else if (c < 0x10000)
+            g_string_append_printf(text, "\\u%04x", c);
+        else /* RFC 8259: a surrogate pair */
+            g_string_append_printf(text, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+    }
+    g_string_append_c(text, '\n');
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 static void print_json(JsonNode *node)
 {
-    g_autofree char *text = json_to_string(node, TRUE);
-    printf("%s\n", text);
+    g_autofree char *text = json_text(node);
+    printf("%s", text);
 }
 
 void view_publish(const char *path, const Record *record, Network *network)
 {
     g_autoptr(JsonObject) status = status_object(record, FALSE, network);
     g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
-    g_autofree char *text = json_to_string(root, TRUE), *file = g_strconcat(text, "\n", NULL);
+    g_autofree char *text = json_text(root);
 
-    if (g_file_set_contents_full(path, file, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
+    if (g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
         (void)g_chmod(path, 0644); /* the umask is for everything else */
 }
 
@@ -227,9 +250,10 @@ static void print_status(JsonObject *status)
         for (guint i = 0; i < json_array_get_length(checks); i++) {
             JsonObject *check = json_array_get_object_element(checks, i);
             g_autofree char *output = journal_clean(text_of(check, "output"));
-            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s\n    %s\n", text_of(check, "name"),
-                   text_of(check, "device"), text_of(check, "state"),
-                   json_object_get_int_member_with_default(check, "since", 0), output);
+            g_autofree char *device = journal_clean(text_of(check, "device"));
+            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s%s%s\n", text_of(check, "name"), device,
+                   text_of(check, "state"), json_object_get_int_member_with_default(check, "since", 0),
+                   *output ? "\n    " : "", output);
         }
         if (json_object_get_boolean_member(status, "needs_confirm"))
             printf("To keep it: nm-trial confirm %s   To go back: nm-trial cancel\n", text_of(status, "id"));

@@ -253,6 +253,18 @@ class Case(Hands, unittest.TestCase):
         if online:
             self.device.wait_online(device)
 
+    def boot_by_boot_alone(self):
+        """Only `nm-trial boot`, before NetworkManager, is there to mend things: no agent."""
+        self.set_option("trial_agent", "no")
+        mark = len(self.device.journal())
+        self.device.boot()
+        self.assertEqual(self.helpers(), [])
+        self.assertEqual(self.state(), "none", "'nm-trial boot' left the trial open")
+        entries = [entry["SYSLOG_IDENTIFIER"] for entry in self.device.journal()[mark:]
+                   if entry.get("SYSLOG_IDENTIFIER") in ("nm-trial", "NetworkManager")]
+        self.assertEqual(entries[:1], ["nm-trial"], "nm-trial must be done before NetworkManager starts")
+        self.assertNotIn("nm-trial", entries[entries.index("NetworkManager"):])
+
     # What holds always
 
     def files(self):

@@ -137,6 +137,14 @@ class BadInput(Case):
                 self.assertTrue(result.stdout)
                 self.assertEqual(result.stderr, "")
 
+    def test_every_verb_has_an_example(self):
+        verbs = [line.split()[0] for line in self.trial("--help").stdout.splitlines() if line.startswith("  ")
+                 and not line.startswith("  nm-trial")]
+        self.assertIn("annotate", verbs)
+        for verb in verbs:
+            with self.subTest(verb=verb):
+                self.assertRegex(self.trial(verb, "--help").stdout, rf"Examples?:\n(  .*\n)*  .*nm-trial {verb}")
+
     def test_control_characters_do_not_reach_the_terminal(self):
         for arguments in (["start", "\x1b[31mred"], ["start", "good", "--check", "\x1b[31mred"], ["\x1b[31mred"],
                           ["start", "good", "--timeout", "\x1b[31mred"], ["confirm", "\x1b[31mred"],

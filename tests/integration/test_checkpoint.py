@@ -1,26 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""NetworkManager's checkpoint is the second net, for when all of ours are dead while NetworkManager lives; and it is
-gone before a promotion, because one left behind silently undoes a good change."""
+"""NetworkManager's checkpoint is gone before a promotion, because one left behind silently undoes a good change; and
+those of others are theirs. (That it is a net when all of ours are dead: test_triggers.py.)"""
 import unittest
 
-from case import Case, wait_for
+from case import Case
 
 
 class Checkpoint(Case):
-    def test_it_brings_the_old_profile_back_when_no_nm_trial_is_left(self):
-        self.bad()
-        trial = self.start_manual("bad", timeout="2s")
-        self.device.wait_active("bad")
-        self.assertEqual(len(self.checkpoints()), 1)
-        self.hold_agent()
-        wait_for("the checkpoint's rollback, 30 s after the deadline", lambda: not self.checkpoints(), 40)
-        self.device.wait_active("lan")
-        self.device.wait_online()
-        self.assertEqual(self.helpers(), [])
-        self.release_agent()
-        self.assert_reverted(trial, "bad", "timeout")
-        self.assert_boots("lan")
-
     def test_none_is_left_after_a_promotion(self):
         self.candidate()
         trial = self.wait_manual("good")

@@ -176,7 +176,7 @@ class Surroundings(OwnCase):
             trial = self.started_as(started.stdout)
             self.assert_bare(trial)
         with self.step(who="the agent, whose own place among the killed is no check's"):
-            pathlib.Path(f"/proc/{self.helpers()[0]}/oom_score_adj").write_text("300")  # a lower one is not for everybody to give
+            pathlib.Path(f"/proc/{self.helpers()[0]}/oom_score_adj").write_text("300")
             self.device.run("rm", "-rf", "/run/seen")
             wait_for("the agent's round", lambda: self.device.test("test -e /run/seen"))
             self.assert_bare(trial)

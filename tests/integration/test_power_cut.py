@@ -8,18 +8,6 @@ from case import Case, background, wait_for
 
 
 class PowerCut(Case):
-    def boot_by_boot_alone(self):
-        """Only `nm-trial boot`, before NetworkManager, is there to mend things: no agent."""
-        self.set_option("trial_agent", "no")
-        mark = len(self.device.journal())
-        self.device.boot()
-        self.assertEqual(self.helpers(), [])
-        self.assertEqual(self.state(), "none", "'nm-trial boot' left the trial open")
-        entries = [entry["SYSLOG_IDENTIFIER"] for entry in self.device.journal()[mark:]
-                   if entry.get("SYSLOG_IDENTIFIER") in ("nm-trial", "NetworkManager")]
-        self.assertEqual(entries[:1], ["nm-trial"], "nm-trial must be done before NetworkManager starts")
-        self.assertNotIn("nm-trial", entries[entries.index("NetworkManager"):])
-
     def test_a_bad_candidate_is_gone_after_a_power_cut(self):
         self.bad()
         trial = self.start_manual("bad")
@@ -37,15 +25,6 @@ class PowerCut(Case):
         self.device.power_cut()
         self.boot_by_boot_alone()
         self.assert_reverted(trial, "good", "unconfirmed-reboot")
-
-    def test_a_trial_is_reverted_by_the_agent_if_boot_could_not(self):
-        self.bad()
-        trial = self.start_manual("bad")
-        self.device.wait_active("bad")
-        self.device.power_cut()
-        self.set_option("trial_boot", "no")
-        self.device.boot()
-        self.assert_reverted(trial, "bad", "unconfirmed-reboot")
 
     def test_a_power_cut_while_promoting_ends_in_the_promotion(self):
         """The profiles' directory is read-only, so promoting stays open until the cut."""

@@ -186,6 +186,8 @@ class Device:
             self.power_cut()
         keeper = self._world_pid()
         if keeper:
+            for number in (0, 1):
+                self.network(self.BREAKS["dhcp"][0].format(n=number, dir=self.dir), check=False)
             os.kill(keeper, signal.SIGKILL)
             _reap(self._world_keeper, keeper)
         if self.dir.exists():

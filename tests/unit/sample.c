@@ -58,6 +58,7 @@ Record *sample_record(const char *directory, enum trial_state state, int n_pairs
         g_autofree char *replaces = sample_uuid(2 * i + 2);
         pair->device = g_strdup(SAMPLE_DEVICE);
         pair->priority = SAMPLE_PRIORITY;
+        pair->judged = TRUE;
         profile(&pair->candidate, 2 * i + 1, directory, candidate,
                 sample_profile(2 * i + 1, FALSE, "trying", replaces));
         profile(&pair->replaced, 2 * i + 2, directory, replaced, sample_profile(2 * i + 2, TRUE, NULL, NULL));

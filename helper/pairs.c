@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Which candidate goes with which device, and which profile it replaces there. */
+#include "auto-default.h"
+#include "names.h"
+#include "plan.h"
+
+/* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */
+static gboolean only_one(GPtrArray *profiles, const Profile *profile, GError **error)
+{
+    for (guint i = 0; i < profiles->len; i++) {
+        const Profile *other = profiles->pdata[i];
+        if (other != profile && strcmp(other->uuid, profile->uuid) == 0)
+            return plan_refuse(error, "%s and %s have the same UUID: remove one of the files.", profile->path,
+                               other->path);
+    }
+    return TRUE;
+}
+
+static gboolean named(const Profile *profile, const char *name)
+{
+    return strcmp(name, profile->uuid) == 0 || strcmp(name, profile->id) == 0;
+}
+
+/* The device */
+
+static gboolean has_address(const char *interface, const char *address)
+{
+    g_autofree char *path = g_build_filename("/sys/class/net", interface, "address", NULL);
+    g_autofree char *text = NULL;
+    return g_file_get_contents(path, &text, NULL, NULL) && g_ascii_strcasecmp(g_strstrip(text), address) == 0;
+}
+
+/* The one interface with that hardware address; NULL: none, or several. Caller frees. */
+static char *by_address(const char *address)
+{
+    g_autoptr(GDir) dir = g_dir_open("/sys/class/net", 0, NULL);
+    const char *name;
+    char *found = NULL;
+    int n = 0;
+    while (dir && (name = g_dir_read_name(dir)))
+        if (has_address(name, address)) {
+            g_free(found);
+            found = g_strdup(name);
+            n++;
+        }
+    if (n != 1)
+        g_clear_pointer(&found, g_free);
+    return found;
+}
+
+static const char *hardware_address(const Profile *profile)
+{
+    NMSettingWired *wired = nm_connection_get_setting_wired(profile->connection);
+    NMSettingWireless *wireless = nm_connection_get_setting_wireless(profile->connection);
+    return wired      ? nm_setting_wired_get_mac_address(wired)
+           : wireless ? nm_setting_wireless_get_mac_address(wireless)
+                      : NULL;
+}
+
+/* The interface that the profile is bound to, by name, by address or by both; NULL: not to exactly one.
+ * Caller frees. */
+static char *device_of(const Profile *profile)
+{
+    const char *address = hardware_address(profile);
+    if (profile->interface)
+        return !address || has_address(profile->interface, address) ? g_strdup(profile->interface) : NULL;
+    return address ? by_address(address) : NULL;
+}
+
+gboolean plan_fits(const Profile *profile, const char *interface)
+{
+    const char *address = hardware_address(profile);
+    return (!profile->interface || strcmp(profile->interface, interface) == 0) &&
+           (!address || has_address(interface, address));
+}
+
+gboolean plan_bound(const Profile *profile, char **ret_device, GError **error)
+{
+    *ret_device = device_of(profile);
+    return *ret_device ||
+           plan_refuse(error,
+                       "\"%s\" is not bound to exactly one device (by name or MAC). Bind it: set "
+                       "connection.interface-name to the device's name.",
+                       profile->id);
+}
+
+static gboolean find_device(PlanPair *pair, Network *network, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    if (!plan_bound(pair->candidate, &pair->device, error))
+        return FALSE;
+    if (network_get_device(network, pair->device, &pair->nm, &failure))
+        return TRUE;
+    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
+        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+        return FALSE;
+    }
+    return plan_refuse(error, "NetworkManager knows no device %s, which \"%s\" is for. See: nmcli device",
+                       pair->device, pair->candidate->id);
+}
+
+/* The profile's id, where it is known; people do not know UUIDs by heart. */
+static const char *label(const Plan *plan, const char *uuid)
+{
+    for (guint i = 0; i < plan->profiles->len; i++) {
+        const Profile *profile = plan->profiles->pdata[i];
+        if (strcmp(profile->uuid, uuid) == 0)
+            return profile->id;
+    }
+    return uuid;
+}
+
+/* NM's automatic profile is stored by the time that it is needed. FALSE: it is meant, and cannot be. */
+static gboolean find_auto_default(Plan *plan, PlanPair *pair, Network *network, const char *name,
+                                  GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+
+    pair->replaced = auto_default_find(network, pair->device, name, &pair->auto_default, &failure);
+    if (pair->replaced) {
+        g_ptr_array_add(plan->notes, g_strdup_printf("\"%s\" lives in /run only; it is saved as %s first",
+                                                     pair->replaced->id, pair->replaced->path));
+        g_ptr_array_add(plan->profiles, pair->replaced);
+    }
+    if (!failure)
+        return TRUE;
+    if (failure->domain == NETWORK_ERROR)
+        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+    else
+        g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
+}
+
+/* A new uplink: a revert leaves the device without a network. */
+static gboolean no_replaced(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    const char *active = pair->nm.active_uuid;
+    return !active || strcmp(active, pair->candidate->uuid) == 0 ||
+           plan_refuse(error,
+                       "%s has a network now (profile \"%s\"): --replace none is for a device that has none. "
+                       "Leave --replace out to replace that profile.",
+                       pair->device, label(plan, active));
+}
+
+static gboolean no_itself(const PlanPair *pair, const char *name, gboolean given, GError **error)
+{
+    if (!name)
+        return plan_refuse(
+            error,
+            "No profile is active on %s. Name the one to go back to: --replace PROFILE, or --replace none "
+            "to go back to no network on it.",
+            pair->device);
+    return !named(pair->candidate, name) ||
+           plan_refuse(
+               error,
+               given ? "\"%s\" is the candidate itself. Name the profile to go back to: --replace PROFILE"
+                     : "\"%s\" is what %s has now: nothing to try. If it is on trial all the same, name the "
+                       "profile to go back to: --replace PROFILE",
+               pair->candidate->id, pair->device);
+}
+
+/* `given`: by the command line or the candidate's annotation; NULL: what is active now. */
+static gboolean find_replaced(Plan *plan, PlanPair *pair, const char *given, GPtrArray *skipped,
+                              Network *network, GError **error)
+{
+    g_autofree char *device = NULL;
+    const char *name = given ? given : pair->nm.active_uuid;
+
+    if (g_strcmp0(given, "none") == 0)
+        return no_replaced(plan, pair, error);
+    if (!no_itself(pair, name, given != NULL, error) || !find_auto_default(plan, pair, network, name, error))
+        return FALSE;
+    if (!pair->replaced)
+        pair->replaced = plan_find(plan->profiles, skipped, name, error);
+    if (!pair->replaced || !only_one(plan->profiles, pair->replaced, error) ||
+        !plan_bound(pair->replaced, &device, error))
+        return FALSE;
+    return strcmp(device, pair->device) == 0 ||
+           plan_refuse(error, "\"%s\" is for %s, \"%s\" for %s. They must be for the same device.",
+                       pair->candidate->id, pair->device, pair->replaced->id, device);
+}
+
+/* The pairs */
+
+static gboolean one_for_each_device(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    for (const PlanPair *other = plan->pair; other < pair; other++)
+        if (strcmp(other->device, pair->device) == 0)
+            return plan_refuse(error,
+                               "\"%s\" and \"%s\" are both for %s. A trial has one candidate for a device.",
+                               other->candidate->id, pair->candidate->id, pair->device);
+    return TRUE;
+}
+
+/* Controllers first, then ports by name: the order in which they are activated. */
+static gboolean comes_before(const PlanPair *a, const PlanPair *b)
+{
+    if (!a->judged && !b->judged)
+        return strcmp(a->device, b->device) < 0;
+    return a->judged && !b->judged;
+}
+
+static void sort(Plan *plan)
+{
+    for (int i = 1; i < plan->n_pairs; i++)
+        for (int j = i; j > 0 && comes_before(&plan->pair[j], &plan->pair[j - 1]); j--) {
+            PlanPair pair = plan->pair[j];
+            plan->pair[j] = plan->pair[j - 1];
+            plan->pair[j - 1] = pair;
+        }
+}
+
+gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
+                              GError **error)
+{
+    for (; *names; names++) {
+        if (plan->n_pairs == TRIAL_PAIRS_MAX)
+            return plan_refuse(error, "A trial has %d candidates at most.", TRIAL_PAIRS_MAX);
+        PlanPair *pair = &plan->pair[plan->n_pairs];
+        pair->candidate = plan_find(plan->profiles, skipped, *names, error);
+        if (!pair->candidate)
+            return FALSE;
+        plan->n_pairs++;
+        pair->judged = !plan_controller(pair->candidate);
+        if (!only_one(plan->profiles, pair->candidate, error) || !find_device(pair, network, error) ||
+            !one_for_each_device(plan, pair, error))
+            return FALSE;
+    }
+    sort(plan);
+    return TRUE;
+}
+
+/* Whether a --replace of a trial of several is meant for that pair: the profile is for its device. */
+static gboolean meant_for(const Plan *plan, const PlanPair *pair, const char *name, Network *network)
+{
+    g_autofree char *run_path = NULL;
+
+    if (strcmp(name, "none") == 0)
+        return !pair->nm.active_uuid;
+    for (guint i = 0; i < plan->profiles->len; i++) {
+        const Profile *profile = plan->profiles->pdata[i];
+        g_autofree char *device = named(profile, name) ? device_of(profile) : NULL;
+        if (g_strcmp0(device, pair->device) == 0)
+            return TRUE;
+    }
+    g_autoptr(Profile) generated = auto_default_find(network, pair->device, name, &run_path, NULL);
+    return generated != NULL;
+}
+
+gboolean plan_find_replaced(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
+                            GError **error)
+{
+    const char *given[TRIAL_PAIRS_MAX] = {NULL};
+
+    for (; names && *names; names++) {
+        int i = 0;
+        while (i < plan->n_pairs &&
+               (given[i] || (plan->n_pairs > 1 && !meant_for(plan, &plan->pair[i], *names, network))))
+            i++;
+        if (i == plan->n_pairs)
+            return plan_refuse(
+                error, "--replace %s: no candidate of this trial is for its device, or is left.", *names);
+        given[i] = *names;
+    }
+    for (int i = 0; i < plan->n_pairs; i++) {
+        PlanPair *pair = &plan->pair[i];
+        if (!given[i])
+            given[i] = profile_annotation(pair->candidate, ANNOTATION_REPLACES);
+        if (!find_replaced(plan, pair, given[i], skipped, network, error))
+            return FALSE;
+    }
+    return TRUE;
+}
