@@ -17,9 +17,6 @@ char *agent_trial(const char *run_dir);
 /* Whether an agent can be had at all: one lives, or systemd has the unit. FALSE with a reason for people. */
 gboolean agent_available(Network *network, const char *run_dir, char **ret_why);
 
-/* Asks systemd once to start an agent, and does not wait for it. FALSE: systemd cannot. */
-gboolean agent_ask(Network *network, GError **error);
-
 /* Asks for an agent (systemd starts it; one in the foreground is there) until one lives that has taken up the
  * trial `id` (NULL: any living one will do) or `until_ms` (CLOCK_BOOTTIME) has come. An agent that lives
  * while the caller holds the lock cannot go idle before the caller lets go, so it will see whatever the

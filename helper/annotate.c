@@ -117,7 +117,7 @@ static gboolean write_annotations(const Profile *profile, const GArray *annotati
            store_write(profile->path, text, length, error);
 }
 
-/* What is on disk holds; NM follows, now or at its next start. */
+/* What is on disk holds; NM follows, now or at its next start. Without the lock: NM may hang. */
 static void load(Network *network, const Profile *profile)
 {
     const char *paths[] = {profile->path, NULL};
@@ -133,30 +133,49 @@ static void load(Network *network, const Profile *profile)
                    known.filename, profile->path);
 }
 
-static int annotate(VerbContext *context, const char *name, const GArray *annotations, gboolean clear)
+/* Returns what was changed, a profile of `profiles`; NULL with `error`. */
+static const Profile *annotate(const char *name, const GArray *annotations, gboolean clear,
+                               GPtrArray *profiles, GPtrArray *skipped, GError **error)
 {
-    g_autoptr(GPtrArray) skipped = profile_skipped_new();
-    g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, skipped);
-    g_autoptr(GError) error = NULL;
-    const Profile *profile = plan_find(profiles, skipped, name, &error);
+    const Profile *profile = plan_find(profiles, skipped, name, error);
 
-    if (profile && !clear && annotations->len == 0)
-        return show(profile);
-    g_autoptr(GArray) cleared = profile && clear ? present(profile) : NULL;
+    if (!profile)
+        return NULL;
+    g_autoptr(GArray) cleared = clear ? present(profile) : NULL;
     for (guint i = 0; cleared && i < cleared->len; i++)
         g_array_index(cleared, struct profile_annotation, i).value = NULL;
-    if (profile && !profile_believed(profile))
-        plan_refuse(&error,
+    if (!profile_believed(profile))
+        plan_refuse(error,
                     "\"%s\" belongs to a user (connection.permissions), so its annotations are not believed. "
                     "Make it the system's: nmcli connection modify %s connection.permissions ''",
                     profile->id, profile->uuid);
-    if (!error && not_on_trial(profile, &error) &&
-        write_annotations(profile, cleared ? cleared : annotations, profiles, skipped, &error))
-        load(context->network, profile);
-    if (!error)
-        return EXIT_DONE;
-    verb_error("%s", error->message);
-    return error->domain == PLAN_ERROR ? error->code : EXIT_FAILED;
+    else if (not_on_trial(profile, error) &&
+             write_annotations(profile, cleared ? cleared : annotations, profiles, skipped, error))
+        return profile;
+    return NULL;
+}
+
+static int show_or_annotate(VerbContext *context, const char *name, const GArray *annotations, gboolean clear)
+{
+    gboolean change = clear || annotations->len > 0;
+    int lock = change ? verb_lock() : 0;
+    if (lock < 0)
+        return EXIT_FAILED;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, skipped);
+    const Profile *profile = change ? annotate(name, annotations, clear, profiles, skipped, &error)
+                                    : plan_find(profiles, skipped, name, &error);
+    if (change)
+        verb_unlock(lock);
+    if (!profile) {
+        verb_error("%s", error->message);
+        return error->domain == PLAN_ERROR ? error->code : EXIT_FAILED;
+    }
+    if (!change)
+        return show(profile);
+    load(context->network, profile);
+    return EXIT_DONE;
 }
 
 static gboolean understand_all(char **words, gboolean clear, GArray *annotations, GStringChunk *strings,
@@ -181,12 +200,7 @@ static int run(const char *name, char **words, gboolean clear)
 
     if (!understand_all(words, clear, annotations, strings, &error))
         return verb_usage(error);
-    int lock = verb_open(&context) ? verb_lock() : -1;
-    if (lock < 0)
-        return EXIT_FAILED;
-    int status = annotate(&context, name, annotations, clear);
-    verb_unlock(lock);
-    return status;
+    return verb_open(&context) ? show_or_annotate(&context, name, annotations, clear) : EXIT_FAILED;
 }
 
 int verb_annotate(int argc, char **argv)

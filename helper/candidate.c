@@ -40,16 +40,26 @@ static enum candidate_fate ignore(const Arrival *arrival, const char *why)
     return CANDIDATE_LEFT;
 }
 
+/* The history decides; what a profile says of itself counts where the history says nothing. */
+static gboolean known_good(const Engine *engine, const Profile *profile)
+{
+    g_autoptr(JsonArray) history = history_load(engine->state_dir, NULL);
+    enum history_standing standing = history ? history_standing(history, profile->uuid) : STANDING_UNKNOWN;
+    return standing == STANDING_GOOD ||
+           (standing == STANDING_UNKNOWN && profile->autoconnect &&
+            g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "promoted") == 0);
+}
+
 /* The profile that the candidate names, if it is one to go back to: one that a boot would bring up on this
- * device, and no candidate itself, or two could chase each other. */
+ * device, and no candidate that is still to be tried, or two could chase each other. */
 static Profile *way_back(const Arrival *arrival, GPtrArray *profiles)
 {
     const char *name = arrival->options.replaces;
     for (guint i = 0; name && i < profiles->len; i++) {
         Profile *profile = profiles->pdata[i];
         if ((strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0) && profile->autoconnect &&
-            profile_believed(profile) && !profile_annotation(profile, ANNOTATION_REPLACES) &&
-            plan_fits(profile, arrival->interface))
+            profile_believed(profile) && plan_fits(profile, arrival->device.interface) &&
+            (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival->engine, profile)))
             return profile;
     }
     return NULL;
@@ -75,12 +85,16 @@ static enum candidate_fate refuse(const Arrival *arrival, const GError *why)
     g_autofree char *back = replaced ? journal_clean(replaced->id) : NULL;
     g_autoptr(GError) error = NULL;
 
-    g_autofree char *outcome =
-        !replaced ? g_strdup("it stays up until the next boot, as no stored profile is there to go back to")
-        : bring_back(arrival, replaced, &error)
-            ? g_strdup_printf("back to \"%s\"", back)
-            : g_strdup_printf("back to \"%s\" failed (%s)", back, error->message);
+    g_autofree char *outcome = NULL;
 
+    if (!replaced)
+        outcome = g_strdup("it stays up until the next boot, as no stored profile is there to go back to");
+    else if (bring_back(arrival, replaced, &error))
+        outcome = g_strdup_printf("back to \"%s\"", back);
+    else if (g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        return CANDIDATE_LATER;
+    else
+        outcome = g_strdup_printf("back to \"%s\" failed (%s)", back, error->message);
     journal_say(JOURNAL_REFUSED, NULL, -1, "no trial of \"%s\" on %s, %s: %s", clean, arrival->interface,
                 outcome, why->message);
     return CANDIDATE_LEFT;
@@ -131,20 +145,10 @@ static const char *read_believed(Arrival *arrival)
     return profile_believed(arrival->profile) ? NULL : "it belongs to a user (connection.permissions)";
 }
 
-/* The history decides; what a profile says of itself counts where the history says nothing. */
-static gboolean known_good(const Arrival *arrival)
-{
-    g_autoptr(JsonArray) history = history_load(arrival->engine->state_dir, NULL);
-    enum history_standing standing = history ? history_standing(history, arrival->uuid) : STANDING_UNKNOWN;
-    return standing == STANDING_GOOD ||
-           (standing == STANDING_UNKNOWN && arrival->profile->autoconnect &&
-            g_strcmp0(profile_annotation(arrival->profile, ANNOTATION_STATE), "promoted") == 0);
-}
-
 static gboolean here(const Plan *plan, const Arrival *arrival, GError **error)
 {
     const PlanPair *pair = &plan->pair[0];
-    return strcmp(pair->device, arrival->interface) == 0 ||
+    return strcmp(pair->nm.object, arrival->device.object) == 0 ||
            plan_refuse(error, "\"%s\" is bound to %s and came up on %s.", pair->candidate->id, pair->device,
                        arrival->interface);
 }
@@ -160,7 +164,13 @@ static enum candidate_fate open_trial(Arrival *arrival)
         .state_dir = engine->state_dir,
     };
     g_autoptr(GError) error = NULL;
-    g_autoptr(Plan) plan = plan_new(&request, engine->network, &error);
+    g_autoptr(Plan) plan = NULL;
+
+    if (engine->boot_id)
+        plan = plan_new(&request, engine->network, &error);
+    else
+        plan_refuse(&error,
+                    "the kernel does not tell its boot id, without which a reboot cannot be noticed.");
 
     if (plan && here(plan, arrival, &error)) {
         /* No baseline: the old network is gone already. */
@@ -168,7 +178,8 @@ static enum candidate_fate open_trial(Arrival *arrival)
         if (opening_open(engine, plan, &arrival->options, record, &error))
             return CANDIDATE_OPENED;
     }
-    if (g_error_matches(error, PLAN_ERROR, EXIT_FAILED) || error->domain == NETWORK_ERROR)
+    if (g_error_matches(error, PLAN_ERROR, EXIT_FAILED) ||
+        g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
         return CANDIDATE_LATER;
     return refuse(arrival, error);
 }
@@ -179,7 +190,8 @@ static gboolean calls_for_trial(Arrival *arrival)
     const char *start = profile_annotation(arrival->profile, ANNOTATION_START);
 
     return profile_annotation(arrival->profile, ANNOTATION_REPLACES) &&
-           (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) && !known_good(arrival);
+           (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) &&
+           !known_good(arrival->engine, arrival->profile);
 }
 
 enum candidate_fate candidate_up(Engine *engine, const Event *event)

@@ -107,7 +107,7 @@ static gboolean activation(Engine *engine, Record *record, int i, gboolean candi
 {
     GError *failure = NULL;
 
-    engine->last_try_ms = os.boottime_ms();
+    engine->last_try_ms[i] = os.boottime_ms();
     g_clear_pointer(&engine->failed[i], g_free);
     if (activate(engine, record, i, candidate, &failure)) {
         facts->record_behind = TRUE;
@@ -126,7 +126,7 @@ static gboolean activation(Engine *engine, Record *record, int i, gboolean candi
 
 static gboolean deactivate(Engine *engine, const Record *record, int i, GError **error)
 {
-    engine->last_try_ms = os.boottime_ms();
+    engine->last_try_ms[i] = os.boottime_ms();
     return network_deactivate_profile(engine->network, record->pair[i].candidate.uuid, error);
 }
 

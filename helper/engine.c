@@ -36,14 +36,14 @@ static void forget(Engine *engine)
     if (engine->network)
         network_forget_failures(engine->network);
     engine->judged = FALSE;
-    engine->answered_ms = engine->last_try_ms = 0;
+    engine->answered_ms = 0;
     for (int i = 0; i < TRIAL_PAIRS_MAX; i++) {
         g_clear_pointer(&engine->failed[i], g_free);
         g_clear_pointer(&engine->ended[i], g_free);
         g_clear_pointer(&engine->holder[i], g_free);
         engine->down_said[i] = FALSE;
         engine->load_tried[i] = FALSE;
-        engine->other_since_ms[i] = 0;
+        engine->last_try_ms[i] = engine->other_since_ms[i] = 0;
     }
 }
 
@@ -326,7 +326,8 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
     facts->passing_until_ms = engine->checks.passing_until_ms;
     facts->judged_after_revert = engine->judged;
     facts->answered_ms = engine->answered_ms;
-    facts->last_try_ms = engine->last_try_ms;
+    for (int i = 0; i < record->trial.n_pairs; i++)
+        facts->pair[i].last_try_ms = engine->last_try_ms[i];
     if (!facts_from_files(record, facts, &error)) { /* what cannot be read is left alone, too */
         trouble(engine, record, ret, error);
         facts->disk_failing = TRUE;

@@ -40,7 +40,7 @@ typedef struct {
     char *said;            /* the last trouble in the journal: the same one is not said again and again */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
     gint64 answered_ms;    /* NM's first answer after the verdict, 0: none yet */
-    gint64 last_try_ms;    /* the last activation attempt, 0: none yet */
+    gint64 last_try_ms[TRIAL_PAIRS_MAX]; /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
     char *holder[TRIAL_PAIRS_MAX]; /* UUID of the profile that has the device in place of the candidate */

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "journal.h"
 #include "names.h"
+#include "os.h"
 #include "store.h"
 #include "takeover.h"
 #include "verbs.h"
@@ -15,6 +16,7 @@
 
 /* Behind the interface's name, which has no space in it. */
 #define AGAIN " again"
+#define SUMMON_MS 5000
 
 static void event_free(gpointer data)
 {
@@ -100,15 +102,13 @@ static gboolean post(Network *network, const char *interface, const char *uuid)
 /* An agent that lives sees the word that was left for it; one that was killed is started again. */
 static int hand_over(Network *network)
 {
-    g_autofree char *trial = agent_trial(NM_TRIAL_RUN_DIR);
-    g_autoptr(GError) error = NULL;
-
-    if (trial || agent_ask(network, &error))
+    /* Again and again: one that is just going is still active to systemd. */
+    if (agent_summon(network, NM_TRIAL_RUN_DIR, NULL, os.boottime_ms() + SUMMON_MS))
         return EXIT_DONE;
-    journal_say(JOURNAL_TROUBLE, NULL, -1,
-                "no agent runs, and systemd cannot start one (%s): nobody watches the trial. Keep `nm-trial "
-                "agent` running",
-                error->message);
+    journal_say(
+        JOURNAL_TROUBLE, NULL, -1,
+        "no agent runs, and none has come up: nobody watches the trial. See: systemctl status " NM_TRIAL_UNIT
+        ", or keep `nm-trial agent` running");
     return EXIT_FAILED;
 }
 

@@ -1,35 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "failures.h"
 
+#include "names.h"
+
 #include <NetworkManager.h>
 
-struct Failures {
-    GAsyncQueue *heard; /* GDBusMessage; from GDBus' thread to whoever asks */
-    GHashTable *last;   /* device's path: the last GDBusMessage of its failure */
+#define DEVICE_PATH_PREFIX NM_PATH "/Devices/"
+/* Any local user may send what looks like NM's signal: neither many nor long ones are kept. */
+#define KEPT_MAX 64
+#define PATH_MAX_LENGTH 64
+
+struct failure {
+    char *sender;
+    char *device;
+    guint32 reason;
 };
+
+struct Failures {
+    GAsyncQueue *heard; /* struct failure; from GDBus' thread to whoever asks */
+    GQueue seen;        /* ... the newest first */
+};
+
+static void failure_free(gpointer data)
+{
+    struct failure *failure = data;
+    g_free(failure->sender);
+    g_free(failure->device);
+    g_free(failure);
+}
 
 Failures *failures_new(void)
 {
     Failures *failures = g_new0(Failures, 1);
-    failures->heard = g_async_queue_new_full(g_object_unref);
-    failures->last = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_object_unref);
+    failures->heard = g_async_queue_new_full(failure_free);
+    g_queue_init(&failures->seen);
     return failures;
 }
 
 void failures_free(Failures *failures)
 {
     g_async_queue_unref(failures->heard);
-    g_hash_table_unref(failures->last);
+    g_queue_clear_full(&failures->seen, failure_free);
     g_free(failures);
 }
 
 /* Whether the signal says that a device has failed, and why. */
 static gboolean is_failure(GDBusMessage *message, guint32 *ret_reason)
 {
+    const char *path = g_dbus_message_get_path(message);
     GVariant *body = g_dbus_message_get_body(message);
     guint32 state = 0;
 
-    if (g_strcmp0(g_dbus_message_get_member(message), "PropertiesChanged") != 0 || !body ||
+    if (!path || !g_str_has_prefix(path, DEVICE_PATH_PREFIX) || strlen(path) > PATH_MAX_LENGTH ||
+        g_strcmp0(g_dbus_message_get_member(message), "PropertiesChanged") != 0 || !body ||
         !g_variant_is_of_type(body, G_VARIANT_TYPE("(sa{sv}as)")))
         return FALSE;
     g_autoptr(GVariant) changed = g_variant_get_child_value(body, 1);
@@ -39,10 +62,17 @@ static gboolean is_failure(GDBusMessage *message, guint32 *ret_reason)
 
 static GDBusMessage *on_message(GDBusConnection *bus, GDBusMessage *message, gboolean incoming, gpointer data)
 {
+    GAsyncQueue *heard = data;
     guint32 reason = 0;
+
     (void)bus;
-    if (incoming && is_failure(message, &reason))
-        g_async_queue_push(data, g_object_ref(message));
+    if (incoming && g_async_queue_length(heard) < KEPT_MAX && is_failure(message, &reason)) {
+        struct failure *failure = g_new0(struct failure, 1);
+        failure->sender = g_strdup(g_dbus_message_get_sender(message));
+        failure->device = g_strdup(g_dbus_message_get_path(message));
+        failure->reason = reason;
+        g_async_queue_push(heard, failure);
+    }
     return message;
 }
 
@@ -54,29 +84,26 @@ void failures_follow(Failures *failures, GDBusConnection *bus)
 
 static void take(Failures *failures)
 {
-    GDBusMessage *message;
-    while ((message = g_async_queue_try_pop(failures->heard)))
-        if (g_dbus_message_get_path(message))
-            g_hash_table_replace(failures->last, (char *)g_dbus_message_get_path(message), message);
-        else
-            g_object_unref(message);
+    struct failure *failure;
+    while ((failure = g_async_queue_try_pop(failures->heard)))
+        g_queue_push_head(&failures->seen, failure);
+    while (g_queue_get_length(&failures->seen) > KEPT_MAX)
+        failure_free(g_queue_pop_tail(&failures->seen));
 }
 
 guint32 failures_reason(Failures *failures, const char *nm_name, const char *device)
 {
-    guint32 reason = 0;
-
     take(failures);
-    GDBusMessage *message = g_hash_table_lookup(failures->last, device);
-    /* anybody may send a message that looks so */
-    if (!message || g_strcmp0(g_dbus_message_get_sender(message), nm_name) != 0 ||
-        !is_failure(message, &reason))
-        return 0;
-    return reason;
+    for (GList *link = failures->seen.head; link; link = link->next) {
+        const struct failure *failure = link->data;
+        if (g_strcmp0(failure->sender, nm_name) == 0 && strcmp(failure->device, device) == 0)
+            return failure->reason;
+    }
+    return 0;
 }
 
 void failures_forget(Failures *failures)
 {
     take(failures);
-    g_hash_table_remove_all(failures->last);
+    g_queue_clear_full(&failures->seen, failure_free);
 }

@@ -357,6 +357,7 @@ gboolean network_settings_same(GVariant *a, GVariant *b)
 void network_device_clear(NetworkDevice *device)
 {
     g_clear_pointer(&device->object, g_free);
+    g_clear_pointer(&device->interface, g_free);
     g_clear_pointer(&device->active, g_free);
     g_clear_pointer(&device->active_uuid, g_free);
 }
@@ -399,6 +400,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     guint32 failure_reason = failures_reason(network->failures, network->nm_name, device.object);
     if (failure_reason)
         device.reason = failure_reason;
+    g_variant_lookup(all, "Interface", "s", &device.interface);
     g_variant_lookup(all, "ActiveConnection", "o", &active);
     device.active = object_or_null(active);
     if (device.active) {

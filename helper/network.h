@@ -58,6 +58,7 @@ gboolean network_load(Network *network, const char *const *paths, GError **error
 /* A device and what is on it. */
 typedef struct {
     char *object;
+    char *interface;      /* its own; the one with its addresses may be another (a modem's) */
     char *active;         /* its active connection's path, NULL: none */
     char *active_uuid;    /* that one's profile, NULL: none */
     guint32 active_state; /* NMActiveConnectionState */

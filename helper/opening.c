@@ -106,6 +106,26 @@ static gboolean take_checkpoint(const Engine *engine, const Plan *plan, Record *
     return TRUE;
 }
 
+static gboolean unchanged(const Profile *profile, GError **error)
+{
+    g_autofree char *data = NULL;
+    gsize length = 0;
+    return !profile ||
+           (store_read_trusted(profile->path, &data, &length, NULL) && length == profile->length &&
+            memcmp(data, profile->data, length) == 0) ||
+           plan_refuse(error, "%s was changed a moment ago; start again", profile->path);
+}
+
+static gboolean all_unchanged(const Plan *plan, GError **error)
+{
+    for (int i = 0; i < plan->n_pairs; i++) {
+        const PlanPair *pair = &plan->pair[i];
+        if (!unchanged(pair->candidate, error) || (!pair->auto_default && !unchanged(pair->replaced, error)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean mark_candidates(const Plan *plan, GError **error)
 {
     const struct profile_flags trying = {FALSE, PROFILE_KEEP_PRIORITY, "trying", NULL};
@@ -160,7 +180,7 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
 gboolean opening_open(const Engine *engine, const Plan *plan, const Options *options, Record *record,
                       GError **error)
 {
-    if (!save_auto_defaults(engine, plan, error))
+    if (!all_unchanged(plan, error) || !save_auto_defaults(engine, plan, error))
         return FALSE;
     record->started_ms = os.boottime_ms();
     record->trial.deadline_ms = record->started_ms + options->timeout_ms;

@@ -80,23 +80,36 @@ static gboolean refuse_elsewhere(const char *name, GError **error)
     return TRUE;
 }
 
+/* How well the name fits; 0: not. Users may call their own profiles what they like: those come last. */
+static int fit(const Profile *profile, const char *name)
+{
+    if (strcmp(profile->uuid, name) == 0)
+        return 3;
+    if (strcmp(profile->id, name) == 0)
+        return profile_believed(profile) ? 2 : 1;
+    return 0;
+}
+
 Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error)
 {
     g_autofree char *clean = journal_clean(name);
-    Profile *found = NULL;
+    Profile *found = NULL, *other = NULL;
+    int best = 0;
 
     for (guint i = 0; i < profiles->len; i++) {
         Profile *profile = profiles->pdata[i];
-        if (!named(name, profile->uuid, profile->id))
+        int fits = fit(profile, name);
+        if (fits == 0 || fits < best)
             continue;
-        if (found) {
-            plan_refuse(
-                error, "Two profiles are called \"%s\": %s and %s. %s", clean, found->path, profile->path,
-                strcmp(found->uuid, profile->uuid) == 0 ? "They have the same UUID: remove one of the files."
-                                                        : "Name the one you mean by its UUID.");
-            return NULL;
-        }
+        other = fits == best ? found : NULL;
         found = profile;
+        best = fits;
+    }
+    if (other) {
+        plan_refuse(error, "Two profiles are called \"%s\": %s and %s. %s", clean, other->path, found->path,
+                    best == 3 ? "They have the same UUID: remove one of the files."
+                              : "Name the one you mean by its UUID.");
+        return NULL;
     }
     if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(name, error))
         plan_refuse(error,

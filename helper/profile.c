@@ -19,14 +19,63 @@ void profile_free(Profile *profile)
     g_free(profile);
 }
 
+/* What GKeyFile, which NM reads these files with, takes a line for. */
+enum line_kind { LINE_OTHER, LINE_GROUP, LINE_KEY };
+
+/* *ret_name, *ret_size: the group's or the key's name, within the line. */
+static enum line_kind line_kind(const char *line, gsize size, const char **ret_name, gsize *ret_size)
+{
+    const char *end = line + size, *close;
+
+    while (line < end && g_ascii_isspace(*line))
+        line++;
+    *ret_name = line;
+    if (line == end || *line == '#')
+        return LINE_OTHER;
+    if (*line == '[') {
+        close = memchr(line, ']', (gsize)(end - line));
+        *ret_name = line + 1;
+        *ret_size = close ? (gsize)(close - line) - 1 : 0;
+        return close ? LINE_GROUP : LINE_OTHER;
+    }
+    close = memchr(line, '=', (gsize)(end - line));
+    if (!close)
+        return LINE_OTHER;
+    while (close > line && g_ascii_isspace(close[-1]))
+        close--;
+    *ret_size = (gsize)(close - line);
+    return LINE_KEY;
+}
+
+/* GKeyFile's own message quotes the line, and that may be a secret. */
+static void refuse_syntax(const char *data, gsize length, GError **error)
+{
+    g_auto(GStrv) lines = g_strsplit(data, "\n", -1);
+    const char *name;
+    gsize size;
+    guint n = 0;
+
+    while (lines[n] && (!*g_strstrip(lines[n]) || *lines[n] == '#' ||
+                        line_kind(lines[n], strlen(lines[n]), &name, &size) != LINE_OTHER))
+        n++;
+    if (strlen(data) == length && lines[n])
+        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
+                    "line %u is neither [section] nor key=value nor a comment", n + 1);
+    else
+        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
+                    "it is no keyfile: text of [section] and key=value lines, in UTF-8");
+}
+
 static NMConnection *parse(const char *path, const char *data, gsize length, GError **error)
 {
     g_autoptr(GKeyFile) keyfile = g_key_file_new();
     g_autofree char *directory = g_path_get_dirname(path);
     g_autoptr(NMConnection) connection = NULL;
 
-    if (!g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, error))
+    if (!g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, NULL)) {
+        refuse_syntax(data, length, error);
         return NULL;
+    }
     for (const char *const *key = (const char *const[]){"uuid", "id", NULL}; *key; key++)
         if (!g_key_file_has_key(keyfile, GROUP_CONNECTION, *key, NULL)) {
             g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
@@ -174,34 +223,6 @@ gboolean profile_same(const Profile *a, const Profile *b)
     g_autoptr(NMConnection) bare_a = without_flags(a);
     g_autoptr(NMConnection) bare_b = without_flags(b);
     return nm_connection_compare(bare_a, bare_b, NM_SETTING_COMPARE_FLAG_EXACT);
-}
-
-/* What GKeyFile, which NM reads these files with, takes a line for. */
-enum line_kind { LINE_OTHER, LINE_GROUP, LINE_KEY };
-
-/* *ret_name, *ret_size: the group's or the key's name, within the line. */
-static enum line_kind line_kind(const char *line, gsize size, const char **ret_name, gsize *ret_size)
-{
-    const char *end = line + size, *close;
-
-    while (line < end && g_ascii_isspace(*line))
-        line++;
-    *ret_name = line;
-    if (line == end || *line == '#')
-        return LINE_OTHER;
-    if (*line == '[') {
-        close = memchr(line, ']', (gsize)(end - line));
-        *ret_name = line + 1;
-        *ret_size = close ? (gsize)(close - line) - 1 : 0;
-        return close ? LINE_GROUP : LINE_OTHER;
-    }
-    close = memchr(line, '=', (gsize)(end - line));
-    if (!close)
-        return LINE_OTHER;
-    while (close > line && g_ascii_isspace(close[-1]))
-        close--;
-    *ret_size = (gsize)(close - line);
-    return LINE_KEY;
 }
 
 static gboolean is(const char *name, gsize size, const char *wanted)

@@ -19,7 +19,7 @@ static Profile *find(GPtrArray *profiles, const char *name)
 {
     for (guint i = 0; name && i < profiles->len; i++) {
         Profile *profile = profiles->pdata[i];
-        if (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0)
+        if (profile_believed(profile) && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0))
             return profile;
     }
     return NULL;
@@ -50,8 +50,7 @@ static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *c
         return TRUE; /* by an earlier try */
     if (named && !replaced && !all_readable(skipped, error))
         return FALSE; /* it may be there, and off */
-    if (replaced && profile_believed(replaced) && !replaced->autoconnect &&
-        !write_flags(replaced, &on, error))
+    if (replaced && !replaced->autoconnect && !write_flags(replaced, &on, error))
         return FALSE;
     if (!write_flags(candidate, &demoted, error))
         return FALSE;

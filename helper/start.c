@@ -7,7 +7,6 @@
 #include "names.h"
 #include "opening.h"
 #include "os.h"
-#include "store.h"
 #include "verbs.h"
 
 #include <poll.h>
@@ -97,7 +96,7 @@ static int start_locked(VerbContext *context, const Plan *plan, const Options *o
     }
     if (!opening_open(&context->engine, plan, options, record, &error)) {
         verb_error("%s. No trial was started.", error->message);
-        return EXIT_FAILED;
+        return error->domain == PLAN_ERROR ? error->code : EXIT_FAILED;
     }
     gint64 until_ms = MIN(os.boottime_ms() + SUMMON_MS, record->trial.deadline_ms);
     gboolean watched = agent_summon(context->network, NM_TRIAL_RUN_DIR, record->id, until_ms);
@@ -112,26 +111,6 @@ static int start_locked(VerbContext *context, const Plan *plan, const Options *o
     return watched ? EXIT_DONE : EXIT_FAILED;
 }
 
-static gboolean unchanged(const Profile *profile, GError **error)
-{
-    g_autofree char *data = NULL;
-    gsize length = 0;
-    return !profile ||
-           (store_read_trusted(profile->path, &data, &length, NULL) && length == profile->length &&
-            memcmp(data, profile->data, length) == 0) ||
-           plan_refuse(error, "%s was changed a moment ago. Start again.", profile->path);
-}
-
-static gboolean all_unchanged(const Plan *plan, GError **error)
-{
-    for (int i = 0; i < plan->n_pairs; i++) {
-        const PlanPair *pair = &plan->pair[i];
-        if (!unchanged(pair->candidate, error) || (!pair->auto_default && !unchanged(pair->replaced, error)))
-            return FALSE;
-    }
-    return TRUE;
-}
-
 static int start_planned(VerbContext *context, const Plan *plan, const Options *options, gboolean wait)
 {
     g_autoptr(GError) error = NULL;
@@ -144,7 +123,7 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
 
     if (lock < 0)
         return EXIT_FAILED;
-    if (opening_none_open(NM_TRIAL_STATE_DIR, &error) && all_unchanged(plan, &error))
+    if (opening_none_open(NM_TRIAL_STATE_DIR, &error))
         status = start_locked(context, plan, options, record);
     verb_unlock(lock);
     if (error)

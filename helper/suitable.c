@@ -115,7 +115,7 @@ static gboolean ports_in_trial(const Plan *plan, const PlanPair *pair, GError **
         const Profile *port = plan->profiles->pdata[i];
         gboolean ours =
             is_port_of(port, pair->candidate) || (pair->replaced && is_port_of(port, pair->replaced));
-        if (ours && port->autoconnect && !in_trial(plan, port))
+        if (ours && port->autoconnect && profile_believed(port) && !in_trial(plan, port))
             return plan_refuse(
                 error,
                 "\"%s\" is a controller with the port \"%s\", which is not in the trial: the port could "
@@ -125,12 +125,28 @@ static gboolean ports_in_trial(const Plan *plan, const PlanPair *pair, GError **
     return TRUE;
 }
 
-/* Whether `other` could come up on the candidate's device whenever the candidate could. */
+/* A port alone has no network that could be judged. */
+static gboolean controller_in_trial(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    const char *controller = plan_controller(pair->candidate);
+    for (int i = 0; i < plan->n_pairs; i++)
+        if (is_port_of(pair->candidate, plan->pair[i].candidate))
+            return TRUE;
+    return !controller ||
+           plan_refuse(
+               error,
+               "\"%s\" is a port of %s, which is not in the trial: nothing could judge it. Try it together "
+               "with a candidate for its controller.",
+               pair->candidate->id, controller);
+}
+
+/* Whether `other` could come up on the candidate's device whenever the candidate could. A user's own profile
+ * cannot: it needs its user to be there. */
 static gboolean competes(const PlanPair *pair, const Profile *other)
 {
     const Profile *candidate = pair->candidate;
-    if (other == candidate || !other->autoconnect || strcmp(other->type, candidate->type) != 0 ||
-        !plan_fits(other, pair->device))
+    if (other == candidate || !other->autoconnect || !profile_believed(other) ||
+        strcmp(other->type, candidate->type) != 0 || !plan_fits(other, pair->device))
         return FALSE;
     NMSettingWireless *a = nm_connection_get_setting_wireless(candidate->connection);
     NMSettingWireless *b = nm_connection_get_setting_wireless(other->connection);
@@ -155,7 +171,12 @@ static const struct {
     gboolean (*suitable)(const Plan *plan, const PlanPair *pair, GError **error);
     gboolean if_replaced;
 } rules[] = {
-    {same_type, TRUE}, {boots, TRUE}, {only_here, TRUE}, {ports_in_trial, FALSE}, {not_the_last, FALSE},
+    {same_type, TRUE},
+    {boots, TRUE},
+    {only_here, TRUE},
+    {ports_in_trial, FALSE},
+    {controller_in_trial, FALSE},
+    {not_the_last, FALSE},
 };
 
 static gboolean choose_priority(const Plan *plan, PlanPair *pair, GError **error)

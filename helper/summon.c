@@ -72,13 +72,6 @@ gboolean agent_available(Network *network, const char *run_dir, char **ret_why)
     return TRUE;
 }
 
-gboolean agent_ask(Network *network, GError **error)
-{
-    g_autoptr(GVariant) reply =
-        ask_systemd(network, "StartUnit", g_variant_new("(ss)", NM_TRIAL_UNIT, "replace"), error);
-    return reply != NULL;
-}
-
 gboolean agent_summon(Network *network, const char *run_dir, const char *id, gint64 until_ms)
 {
     gint64 ask_again_ms = 0;
@@ -91,7 +84,8 @@ gboolean agent_summon(Network *network, const char *run_dir, const char *id, gin
         if (now_ms >= until_ms)
             return FALSE;
         if (now_ms >= ask_again_ms) { /* again: an idle one may just be going */
-            (void)agent_ask(network, NULL);
+            g_autoptr(GVariant) reply =
+                ask_systemd(network, "StartUnit", g_variant_new("(ss)", NM_TRIAL_UNIT, "replace"), NULL);
             ask_again_ms = os.boottime_ms() + ASK_MS;
         }
         g_usleep(LOOK_MS * 1000); /* a lock tells nobody that it was taken */

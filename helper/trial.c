@@ -93,9 +93,10 @@ static bool given_up(const struct facts *facts)
     return facts->answered_ms != 0 && elapsed(facts->now_ms, facts->answered_ms, TRIAL_GIVE_UP_MS);
 }
 
-static bool may_retry(const struct facts *facts)
+static bool may_retry(const struct facts *facts, int i)
 {
-    return facts->last_try_ms == 0 || elapsed(facts->now_ms, facts->last_try_ms, TRIAL_RETRY_MS);
+    int64_t last_try_ms = facts->pair[i].last_try_ms;
+    return last_try_ms == 0 || elapsed(facts->now_ms, last_try_ms, TRIAL_RETRY_MS);
 }
 
 /* The pair's profile that belongs on the device after the verdict is neither there nor on its way. */
@@ -153,9 +154,9 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
                elapsed(facts->now_ms, f->other_since_ms, TRIAL_SUPERSEDED_MS);
     case FACT_CANDIDATE_NOT_UP:
     case FACT_REPLACED_NOT_UP:
-        return not_up(trial, facts, i) && !given_up(facts) && may_retry(facts);
+        return not_up(trial, facts, i) && !given_up(facts) && may_retry(facts, i);
     case FACT_CANDIDATE_STILL_UP:
-        return still_up(trial, facts, i) && may_retry(facts);
+        return still_up(trial, facts, i) && may_retry(facts, i);
     case FACT_ACTIVATING:
         return still_up(trial, facts, i) ||
                ((not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts));

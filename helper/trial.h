@@ -107,6 +107,7 @@ struct pair_facts {
     bool stale; /* NM's memory of a profile differs from its file, and loading has not been tried */
     enum activation_state activation;
     enum holder holder;
+    int64_t last_try_ms;    /* this process's last activation attempt after the verdict, 0: none yet */
     int64_t other_since_ms; /* since when HOLDER_OTHER or HOLDER_REPLACED is seen in trying; 0: not */
 };
 
@@ -123,7 +124,6 @@ struct facts {
         passing_until_ms; /* ... and when the last passing look began: evidence, not mere time, fills hold */
     bool judged_after_revert; /* the checks ran once on the old network, for the log */
     int64_t answered_ms;      /* since when this process has NM's answers after the verdict, 0: none yet */
-    int64_t last_try_ms;      /* its last activation attempt, 0: none yet */
     enum network_state network;
     enum checkpoint_state checkpoint; /* ours, EARLY: it would fire before the (asked) deadline's margin */
     struct pair_facts pair[TRIAL_PAIRS_MAX];

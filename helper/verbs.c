@@ -15,6 +15,9 @@
 /* Longer than anybody may hold it: a few NetworkManager calls of 3 s each. */
 #define LOCK_WAIT_MS 15000
 
+/* What is said with the lock in hand waits for its end: a terminal that takes no output must not keep it. */
+static GString *held_back;
+
 void verb_error(const char *format, ...)
 {
     va_list arguments;
@@ -23,7 +26,10 @@ void verb_error(const char *format, ...)
     va_end(arguments);
     g_autofree char *clean =
         journal_clean_to(message, JOURNAL_LINE_MAX); /* names of profiles, words of the command line */
-    fprintf(stderr, "nm-trial: %s\n", clean);
+    if (held_back)
+        g_string_append_printf(held_back, "nm-trial: %s\n", clean);
+    else
+        fprintf(stderr, "nm-trial: %s\n", clean);
 }
 
 int verb_usage(const GError *error)
@@ -108,8 +114,10 @@ int verb_lock(void)
     g_autoptr(GError) error = NULL;
     job_control(SIG_BLOCK);
     int lock = store_lock(NM_TRIAL_STATE_DIR, LOCK_WAIT_MS, &error);
-    if (lock >= 0)
+    if (lock >= 0) {
+        held_back = g_string_new(NULL);
         return lock;
+    }
     job_control(SIG_UNBLOCK);
     verb_error("%s. Nothing was changed; try again.", error->message);
     return -1;
@@ -119,6 +127,8 @@ void verb_unlock(int lock)
 {
     store_unlock(lock);
     job_control(SIG_UNBLOCK);
+    g_autofree char *text = g_string_free(g_steal_pointer(&held_back), FALSE);
+    fputs(text, stderr);
 }
 
 int verb_closed(const char *id)

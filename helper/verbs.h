@@ -29,7 +29,7 @@ int verb_event(int argc, char **argv);
 gboolean verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int least, int most,
                     const char *arguments, const char *help);
 
-/* Says "nm-trial: message" on stderr, in one line. */
+/* Says "nm-trial: message" on stderr, in one line; with the lock in hand only after verb_unlock(). */
 void verb_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 int verb_usage(const GError *error); /* says it; returns EXIT_USAGE */
 

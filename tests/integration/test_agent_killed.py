@@ -148,6 +148,29 @@ class CallerKilled(Case):
         os.close(read_end)
         caller.wait(20)
 
+    def test_what_is_said_under_the_lock_waits_for_its_end(self):
+        """stderr takes nothing: a command that is refused, and one that shows, hold nobody up."""
+        read_end, write_end = os.pipe()
+        os.set_blocking(write_end, False)
+        with self.assertRaises(BlockingIOError):
+            while True:
+                os.write(write_end, b"x" * 4096)
+        os.set_blocking(write_end, True)
+        self.candidate()
+        self.trial("annotate", "lan", "start=manual")
+        trial = self.wait_manual("good", timeout="4s")
+        deadline = self.deadline()
+        stopped = [subprocess.Popen(self.device.inside("nm-trial", *words), stdin=subprocess.DEVNULL,
+                                    stdout=write_end, stderr=write_end)
+                   for words in (["annotate", "lan"], ["annotate", "good", "timeout=9s"], ["annotate", "lan", "replaces=x"],
+                                 ["confirm", "00000000"], ["start", "lan"])]
+        os.close(write_end)
+        self.assert_reverted(trial, "good", "timeout")
+        self.assert_in_time(deadline)
+        os.close(read_end)
+        for one in stopped:
+            one.wait(20)
+
     def test_waiting_helpers_die_without_a_trace(self):
         self.candidate()
         trial = self.wait_manual("good")

@@ -250,6 +250,17 @@ class Annotations(AnnotatedCase):
                 self.no_more_of("good")
         self.assert_boots("lan")
 
+    def test_the_next_generation_goes_back_to_the_last_one(self):
+        """A promoted candidate keeps its annotations, and is a profile to go back to all the same."""
+        self.annotated()
+        self.up()
+        self.assert_promoted(self.opened(), "good")
+        self.annotated("next", replaces="good", timeout="soon")
+        self.device.nmcli("connection", "up", "next")
+        self.assertRegex(wait_for("the refusal", lambda: self.said("no trial of \"next\""))[-1], "back to \"good\"")
+        self.device.wait_active("good")
+        self.assert_no_trial(ended=1)
+
     def no_more_of(self, name):
         """Makes room for the next refusal in the journal."""
         self.device.nmcli("connection", "delete", name)

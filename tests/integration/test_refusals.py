@@ -68,6 +68,17 @@ ROWS = [
     # Controllers and ports
     Row("a controller whose ports are not in the trial", "port|controller", args=("br-new", "--replace", "br-old"),
         do=BRIDGE, undo="nmcli connection delete br-new br-port br-old"),
+    Row("a port whose controller is not in the trial", "port.*controller", args=("p", "--replace", "lan"),
+        do="nmcli connection add type bridge-slave con-name p ifname eth0 master br9 autoconnect no",
+        undo="nmcli connection delete p"),
+    Row("... beside a user's own profile, which no boot brings up", "autoconnect", args=("wan", "--replace", "none"),
+        do="nmcli connection add type ethernet con-name wan ifname eth1 ipv4.method manual ipv4.addresses "
+           "10.99.1.10/24 ipv6.method disabled; nmcli -w 5 connection up wan; nmcli connection down wan; "
+           "nmcli connection add type ethernet con-name users ifname eth1 connection.permissions user:root",
+        undo="nmcli connection delete wan users"),
+    Row("a broken file, whose lines may be secrets", "line 4 is neither", args=("broken",),
+        do=f"printf '[connection]\\nid=broken\\n[wifi-security]\\npsk TOPSECRET\\n' >{DIRECTORY}/broken.nmconnection; "
+           f"chmod 600 {DIRECTORY}/broken.nmconnection", undo=f"rm {DIRECTORY}/broken.nmconnection"),
     # Secrets that will not be there at boot
     Row("a candidate's secret that only an agent has", "secret|agent|password",
         edit={"good": [("[ipv6]", DOT1X.format(1))]}),
@@ -149,6 +160,7 @@ class Refusals(Case):
         self.assertRegex(result.stderr, f"(?i){says}")
         self.assertEqual(dry.stderr, result.stderr)
         self.assertEqual(result.stdout, "")
+        self.assertNotIn("TOPSECRET", result.stderr)
         after = self.seen()
         for old, new in zip(before, after):
             self.assertEqual(old, new)
@@ -165,6 +177,17 @@ class Refusals(Case):
                     wait_for("no trial", lambda: self.state() == "none")
                     if row.undo:
                         self.device.run("sh", "-c", row.undo)
+
+    def test_a_users_own_profiles_refuse_nobody_anything(self):
+        """Users may add profiles with permissions: by name, UUID or priority they must not be in the way."""
+        uuid = self.candidate()
+        for number, name in enumerate(("good", uuid, "lan")):
+            self.device.nmcli("connection", "add", "type", "ethernet", "con-name", name, "ifname", "eth0",
+                              "connection.permissions", "user:root", "connection.autoconnect-priority", "999",
+                              "connection.uuid", f"{number:08}-8a41-4d4e-9e39-9c1f0a6f1c55")
+        for words in (["good"], [uuid], ["good", "--replace", "lan"]):
+            with self.subTest(words=words):
+                self.assertRegex(self.trial("start", *words, "--dry-run").stdout, r'Would try "good".*\n *replaced *lan')
 
     def test_somebody_elses_checkpoint(self):
         self.candidate()

@@ -93,6 +93,18 @@ class TwoDevices(Several):
         self.assert_together(False)
         self.device.wait_online("eth1")
 
+    def test_the_second_device_is_back_as_soon_as_the_first(self):
+        trial = self.start_all()
+        self.wait_all()
+        self.trial("cancel", trial)
+        wait_for("both back", lambda: self.device.active() == "lan" and self.device.active("eth1") == "lan1")
+        self.wait_verdict(trial)
+        back = [entry["__REALTIME_TIMESTAMP"] for entry in self.device.journal("nm-trial")
+                if entry.get("NM_TRIAL_ID") == trial and "reverted: " in entry["MESSAGE"]]
+        began = [entry["__REALTIME_TIMESTAMP"] for entry in self.device.journal("nm-trial")
+                 if entry.get("NM_TRIAL_ID") == trial and "going back" in entry["MESSAGE"]]
+        self.assertLess((back[-1] - began[0]) / 1e6, 1.9, "the second one waited for a retry of the first")
+
     def test_one_that_cannot_be_activated_takes_both_back(self):
         self.device.profile("good1", device="eth1", autoconnect=False,
                             ipv4="method=auto\ndhcp-timeout=3\nmay-fail=false\n")

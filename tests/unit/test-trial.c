@@ -137,7 +137,7 @@ static void check_reverting(const struct trial *t, const struct facts *f, const 
                       (p->candidate == FILE_GONE || p->candidate_flags == FLAGS_DEMOTED));
     /* A failing disk does not delay the way back. */
     if (f->disk_failing && f->network == NETWORK_READY && t->pair[0].has_replaced && !p->stale &&
-        f->checkpoint == CHECKPOINT_NONE && p->activation == ACTIVATION_NONE && f->last_try_ms == 0)
+        f->checkpoint == CHECKPOINT_NONE && p->activation == ACTIVATION_NONE && p->last_try_ms == 0)
         g_assert_cmpint(s->action, ==, ACTION_ACTIVATE_REPLACED);
 }
 
@@ -255,12 +255,12 @@ static void test_extreme_times(void)
                           .same_boot = true,
                           .checks = CHECKS_PASSING,
                           .network = NETWORK_READY,
-                          .answered_ms = times[i % n],
-                          .last_try_ms = times[i / n % n]};
+                          .answered_ms = times[i % n]};
         for (int p = 0; p < TRIAL_PAIRS_MAX; p++) {
             t.pair[p] = (struct trial_pair){.was_active = true, .activated = true};
             f.pair[p] = (struct pair_facts){.candidate_flags = FLAGS_TRYING,
                                             .activation = ACTIVATION_ACTIVE,
+                                            .last_try_ms = times[i / n % n],
                                             .other_since_ms = times[i / n % n]};
         }
         for (int state = 0; state < TRIAL_N_STATES; state++) {
