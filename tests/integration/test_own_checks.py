@@ -18,7 +18,7 @@ LOOK_AROUND = """#!/usr/bin/python3
 import json, os
 links = ((fd, f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
 fds = {fd: os.readlink(link) for fd, link in links if os.path.lexists(link)}
-seen = {name: open(f"/proc/self/{name}").read() for name in ("environ", "status", "stat")}
+seen = {name: open(f"/proc/self/{name}").read() for name in ("environ", "status", "stat", "oom_score_adj")}
 seen.update(fds=fds, cwd=os.getcwd(), umask=oct(os.umask(0)))
 json.dump(seen, open("/run/seen.new", "w"))
 os.rename("/run/seen.new", "/run/seen")
@@ -153,7 +153,7 @@ class Surroundings(OwnCase):
         seen = json.loads(self.device.run("cat", "/run/seen").stdout)
         self.assertEqual(sorted(seen["environ"].rstrip("\0").split("\0")), sorted((
             f"PATH={PATH}", f"NM_TRIAL_ID={trial}", "NM_TRIAL_IFACE=eth0", f"NM_TRIAL_UUID={uuid_of('good')}")))
-        self.assertEqual((seen["cwd"], seen["umask"]), ("/", "0o77"))
+        self.assertEqual((seen["cwd"], seen["umask"], seen["oom_score_adj"]), ("/", "0o77", "0\n"))
         fds = seen["fds"]
         self.assertEqual(fds.pop("0"), "/dev/null")
         self.assertRegex(fds.pop("1") + fds.pop("2"), r"^(pipe:\[\d+\])\1$")
@@ -175,7 +175,8 @@ class Surroundings(OwnCase):
                                       "--timeout", "60s")
             trial = self.started_as(started.stdout)
             self.assert_bare(trial)
-        with self.step(who="the agent"):
+        with self.step(who="the agent, whose own place among the killed is no check's"):
+            pathlib.Path(f"/proc/{self.helpers()[0]}/oom_score_adj").write_text("300")
             self.device.run("rm", "-rf", "/run/seen")
             wait_for("the agent's round", lambda: self.device.test("test -e /run/seen"))
             self.assert_bare(trial)
@@ -246,14 +247,14 @@ class Misbehaving(OwnCase):
         self.cancelled(trial)
 
     def test_an_endless_flood_delays_no_verdict(self):
-        self.check("exec yes")
+        self.check("cat /dev/zero & exec cat /dev/zero")
         self.candidate()
         trial = self.start("good", "--confirm", "manual", "--check", "mine", "--timeout", "6s")
         deadline = self.deadline()
-        wait_for("the agent's flood", lambda: self.helpers("yes"), 4)
+        wait_for("the agent's flood", lambda: self.helpers("cat"), 4)
         self.assert_in_time(deadline)
         self.assert_reverted(trial, "good", "timeout")
-        self.assertEqual(self.helpers("yes"), [])
+        self.assertEqual(self.helpers("cat"), [])
 
     def test_hostile_output(self):
         hostile = "\\033]0;owned\\007\\033[2J\\302\\233red\\r\\342\\200\\256gnp"

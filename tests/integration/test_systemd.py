@@ -157,12 +157,12 @@ class Systemd(unittest.TestCase):
     def test_an_own_check_in_the_agents_sandbox(self):
         self.own_check("""ip -4 route get 10.99.7.1 oif "$NM_TRIAL_IFACE" >/tmp/route || exit
             (echo x >/etc/nm-trial/x) 2>/dev/null && echo "/etc can be written:"
-            echo "$(head -n 1 /tmp/route), oom_score_adj $(cat /proc/self/oom_score_adj)" """)
+            cat /tmp/route""")
         self.container.profile("good", address="10.99.7.30", autoconnect=False)
         trial_id = self.start("good", check="mine")
         check = wait_for("the check", lambda: next((c for c in self.status()["checks"] if c["state"] != "unknown"), None))
         self.assertEqual(check["state"], "passing", check)
-        self.assertRegex(check["output"], r"^10\.99\.7\.1 dev host0 src 10\.99\.7\.30 .*, oom_score_adj 0$")
+        self.assertRegex(check["output"], r"^10\.99\.7\.1 dev host0 src 10\.99\.7\.30 ")
         self.trial("confirm", trial_id)
         wait_for("the trial's end", lambda: self.status()["state"] == "none")
         self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("promoted", "confirmed"))

@@ -112,8 +112,10 @@ static Record *trial_of(const char *const *names, const char *const *devices)
 
     g_strfreev(record->checks);
     record->checks = g_strdupv((char **)names);
-    for (int i = 0; devices[i]; i++, record->trial.n_pairs++)
+    for (int i = 0; devices[i]; i++, record->trial.n_pairs++) {
         record->pair[i].device = g_strdup(devices[i]);
+        record->pair[i].judged = TRUE;
+    }
     return record;
 }
 
