@@ -238,7 +238,7 @@ REFUSED = [
     ("a directory", "Is a directory.*regular file", "mkdir {file}", ""),
     ("a FIFO", "regular file", "mkfifo {file}", ""),
     ("too large", "at most 4 MiB", "truncate -s 4194305 {file}", ""),
-    ("no keyfile", "keyfile|group|start", "echo hello >{file}", ""),
+    ("no keyfile", "line 1 is neither", "echo hello >{file}", ""),
     ("empty", "uuid", "true >{file}", ""),
     ("without a UUID", "no uuid=", edited("bad", (f"uuid={UUID}\n", "")), ""),
     ("without an id", "no id=", edited("bad", ("id=bad\n", "")), ""),

@@ -78,7 +78,7 @@ class Systemd(unittest.TestCase):
 
     def assert_agent(self):
         """The trial's agent runs, as its unit's main process."""
-        self.assertEqual(self.unit("nm-trial.service", "ActiveState")["ActiveState"], "active")
+        wait_for("the unit", lambda: self.unit("nm-trial.service", "ActiveState")["ActiveState"] == "active")
         self.assertIn(self.unit("nm-trial.service", "MainPID")["MainPID"], self.container.processes("nm-trial"))
 
     # The tests
