@@ -47,30 +47,12 @@ static gboolean understand(const char *word, GArray *annotations, GStringChunk *
     return TRUE;
 }
 
-/* Those that the profile has now, in its file's order; the strings are the profile's. */
-static GArray *present(const Profile *profile)
-{
-    GArray *annotations = g_array_new(FALSE, FALSE, sizeof(struct profile_annotation));
-    NMSetting *setting = nm_connection_get_setting(profile->connection, NM_TYPE_SETTING_USER);
-    guint n = 0;
-    const char *const *keys = setting ? nm_setting_user_get_keys(NM_SETTING_USER(setting), &n) : NULL;
-
-    for (guint i = 0; i < n; i++)
-        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX)) {
-            const struct profile_annotation annotation = {keys[i], profile_annotation(profile, keys[i])};
-            g_array_append_val(annotations, annotation);
-        }
-    return annotations;
-}
-
 static int show(const Profile *profile)
 {
-    g_autoptr(GArray) annotations = present(profile);
-    for (guint i = 0; i < annotations->len; i++) {
-        const struct profile_annotation *annotation =
-            &g_array_index(annotations, struct profile_annotation, i);
-        g_autofree char *clean = journal_clean_to(annotation->value, 8192);
-        printf("%s=%s\n", annotation->key, clean);
+    g_auto(GStrv) keys = profile_annotation_keys(profile);
+    for (char **key = keys; *key; key++) {
+        g_autofree char *clean = journal_clean_to(profile_annotation(profile, *key), 8192);
+        printf("%s=%s\n", *key, clean);
     }
     return EXIT_DONE;
 }
@@ -141,28 +123,30 @@ static void load(Network *network, const Profile *profile)
 }
 
 /* Returns what was changed, a profile of `profiles`; NULL with `error`. */
-static const Profile *annotate(const char *name, const GArray *annotations, gboolean clear,
-                               GPtrArray *profiles, GPtrArray *skipped, GError **error)
+static const Profile *annotate(const char *name, GArray *annotations, gboolean clear, GPtrArray *profiles,
+                               GPtrArray *skipped, GError **error)
 {
     const Profile *profile = plan_find(profiles, skipped, name, error);
 
     if (!profile)
         return NULL;
-    g_autoptr(GArray) cleared = clear ? present(profile) : NULL;
-    for (guint i = 0; cleared && i < cleared->len; i++)
-        g_array_index(cleared, struct profile_annotation, i).value = NULL;
+    g_auto(GStrv) present = profile_annotation_keys(profile);
+    for (char **key = present; clear && *key; key++) {
+        const struct profile_annotation removed = {*key, NULL};
+        g_array_append_val(annotations, removed);
+    }
     if (!profile_believed(profile))
         plan_refuse(error,
                     "\"%s\" belongs to a user (connection.permissions), so its annotations are not believed. "
                     "Make it the system's: nmcli connection modify %s connection.permissions ''",
                     profile->id, profile->uuid);
     else if (not_on_trial(profile, error) &&
-             write_annotations(profile, cleared ? cleared : annotations, profiles, skipped, error))
+             write_annotations(profile, annotations, profiles, skipped, error))
         return profile;
     return NULL;
 }
 
-static int show_or_annotate(VerbContext *context, const char *name, const GArray *annotations, gboolean clear)
+static int show_or_annotate(VerbContext *context, const char *name, GArray *annotations, gboolean clear)
 {
     gboolean change = clear || annotations->len > 0;
     int lock = change ? verb_lock() : 0;

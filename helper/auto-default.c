@@ -48,11 +48,6 @@ static gboolean is_generated(Network *network, const Profile *profile, gboolean 
     return TRUE;
 }
 
-static gboolean is_meant(const Profile *profile, const char *name)
-{
-    return !name || strcmp(name, profile->uuid) == 0 || strcmp(name, profile->id) == 0;
-}
-
 Profile *auto_default_find(Network *network, const char *device, const char *name, char **ret_run_path,
                            GError **error)
 {
@@ -63,7 +58,7 @@ Profile *auto_default_find(Network *network, const char *device, const char *nam
     for (guint i = 0; !found && i < profiles->len; i++) {
         const Profile *profile = profiles->pdata[i];
         gboolean generated = FALSE;
-        if (!plan_fits(profile, device) || !is_meant(profile, name))
+        if (!plan_fits(profile, device) || (name && !profile_named(profile, name)))
             continue;
         if (!is_generated(network, profile, &generated, error))
             return NULL;

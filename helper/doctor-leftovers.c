@@ -105,20 +105,11 @@ static void examine_checkpoints(Doctor *doctor)
 
 /* Files that hide a stored profile */
 
-static const Profile *stored(const Doctor *doctor, const char *uuid)
-{
-    for (guint i = 0; i < doctor->profiles->len; i++) {
-        const Profile *profile = doctor->profiles->pdata[i];
-        if (strcmp(profile->uuid, uuid) == 0)
-            return profile;
-    }
-    return NULL;
-}
-
 static void examine_twins(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->profiles->len; i++) {
-        const Profile *profile = doctor->profiles->pdata[i], *first = stored(doctor, profile->uuid);
+        const Profile *profile = doctor->profiles->pdata[i],
+                      *first = profile_by_uuid(doctor->profiles, profile->uuid);
         if (first != profile)
             doctor_say(doctor, FINDING_FAILURE,
                        g_strdup_printf("%s and %s have the same UUID: NetworkManager takes the newer file, "
@@ -140,7 +131,7 @@ static void examine_shadows(Doctor *doctor)
     g_autoptr(GPtrArray) shadows = profile_read_directory(NM_RUN_PROFILE_DIR, NULL);
 
     for (guint i = 0; i < shadows->len; i++) {
-        const Profile *shadow = shadows->pdata[i], *profile = stored(doctor, shadow->uuid);
+        const Profile *shadow = shadows->pdata[i], *profile = profile_by_uuid(doctor->profiles, shadow->uuid);
         if (profile && !knows_its_storage(shadow))
             doctor_say(doctor, FINDING_WARNING,
                        g_strdup_printf("%s hides %s until a reboot; nmcli would then write or delete beside "
@@ -173,7 +164,7 @@ static void examine_tombstones(Doctor *doctor, const char *directory)
             continue;
         g_autofree char *uuid = g_strndup(name, strlen(name) - strlen(META_SUFFIX));
         g_autofree char *path = g_build_filename(directory, name, NULL);
-        const Profile *profile = stored(doctor, uuid);
+        const Profile *profile = profile_by_uuid(doctor->profiles, uuid);
         if (profile && tombstone(path))
             doctor_say(
                 doctor, FINDING_FAILURE,

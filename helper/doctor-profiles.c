@@ -7,8 +7,7 @@
 /* What a profile says of itself; a profile with permissions is a user's own and is not believed. */
 static const char *annotation(const Profile *profile, const char *key)
 {
-    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
-    return nm_setting_connection_get_num_permissions(s) == 0 ? profile_annotation(profile, key) : NULL;
+    return profile_believed(profile) ? profile_annotation(profile, key) : NULL;
 }
 
 static gboolean promoted(const Profile *profile)
@@ -30,19 +29,16 @@ static const char *replaces(const Profile *profile)
     return name && strcmp(name, "none") != 0 ? name : NULL;
 }
 
-static gboolean called(const Profile *profile, const char *name)
-{
-    return name && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0);
-}
-
 /* Whether the device has something to do with trials: then somebody relies on it. */
 static gboolean concerned(const Doctor *doctor, const Profile *profile)
 {
     if (promoted(profile) || replaces(profile))
         return TRUE;
-    for (guint i = 0; i < doctor->profiles->len; i++)
-        if (called(profile, replaces(doctor->profiles->pdata[i])))
+    for (guint i = 0; i < doctor->profiles->len; i++) {
+        const char *name = replaces(doctor->profiles->pdata[i]);
+        if (name && profile_named(profile, name))
             return TRUE;
+    }
     return FALSE;
 }
 
@@ -135,7 +131,7 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
     if (!name)
         return;
     for (guint i = 0; i < doctor->profiles->len; i++)
-        if (called(doctor->profiles->pdata[i], name))
+        if (profile_named(doctor->profiles->pdata[i], name))
             replaced = doctor->profiles->pdata[i];
     if (!replaced)
         doctor_say(doctor, FINDING_WARNING,

@@ -16,11 +16,6 @@ static gboolean only_one(GPtrArray *profiles, const Profile *profile, GError **e
     return TRUE;
 }
 
-static gboolean named(const Profile *profile, const char *name)
-{
-    return strcmp(name, profile->uuid) == 0 || strcmp(name, profile->id) == 0;
-}
-
 /* The device */
 
 static gboolean has_address(const char *interface, const char *address)
@@ -92,10 +87,8 @@ static gboolean find_device(PlanPair *pair, Network *network, GError **error)
         return FALSE;
     if (network_get_device(network, pair->device, &pair->nm, &failure))
         return TRUE;
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
-        return FALSE;
-    }
+    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        return plan_later(error, failure);
     return plan_refuse(error, "NetworkManager knows no device %s, which \"%s\" is for. See: nmcli device",
                        pair->device, pair->candidate->id);
 }
@@ -103,12 +96,8 @@ static gboolean find_device(PlanPair *pair, Network *network, GError **error)
 /* The profile's id, where it is known; people do not know UUIDs by heart. */
 static const char *label(const Plan *plan, const char *uuid)
 {
-    for (guint i = 0; i < plan->profiles->len; i++) {
-        const Profile *profile = plan->profiles->pdata[i];
-        if (strcmp(profile->uuid, uuid) == 0)
-            return profile->id;
-    }
-    return uuid;
+    const Profile *profile = profile_by_uuid(plan->profiles, uuid);
+    return profile ? profile->id : uuid;
 }
 
 /* NM's automatic profile is stored by the time that it is needed. FALSE: it is meant, and cannot be. */
@@ -126,9 +115,8 @@ static gboolean find_auto_default(Plan *plan, PlanPair *pair, Network *network, 
     if (!failure)
         return TRUE;
     if (failure->domain == NETWORK_ERROR)
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
-    else
-        g_propagate_error(error, g_steal_pointer(&failure));
+        return plan_later(error, failure);
+    g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;
 }
 
@@ -151,7 +139,7 @@ static gboolean no_itself(const PlanPair *pair, const char *name, gboolean given
             "No profile is active on %s. Name the one to go back to: --replace PROFILE, or --replace none "
             "to go back to no network on it.",
             pair->device);
-    return !named(pair->candidate, name) ||
+    return !profile_named(pair->candidate, name) ||
            plan_refuse(
                error,
                given ? "\"%s\" is the candidate itself. Name the profile to go back to: --replace PROFILE"
@@ -240,7 +228,7 @@ static gboolean meant_for(const Plan *plan, const PlanPair *pair, const char *na
         return !pair->nm.active_uuid;
     for (guint i = 0; i < plan->profiles->len; i++) {
         const Profile *profile = plan->profiles->pdata[i];
-        g_autofree char *device = named(profile, name) ? device_of(profile) : NULL;
+        g_autofree char *device = profile_named(profile, name) ? device_of(profile) : NULL;
         if (g_strcmp0(device, pair->device) == 0)
             return TRUE;
     }

@@ -20,6 +20,12 @@ gboolean plan_refuse(GError **error, const char *format, ...)
     return FALSE;
 }
 
+gboolean plan_later(GError **error, const GError *failure)
+{
+    g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
+    return FALSE;
+}
+
 void plan_free(Plan *plan)
 {
     if (!plan)
@@ -38,11 +44,6 @@ void plan_free(Plan *plan)
 
 /* Profiles by name */
 
-static gboolean named(const char *name, const char *uuid, const char *id)
-{
-    return g_strcmp0(name, uuid) == 0 || g_strcmp0(name, id) == 0;
-}
-
 /* A file that was passed over, but is the one that is meant: its own fault is the best answer. */
 static gboolean refuse_skipped(GPtrArray *skipped, const char *name, GError **error)
 {
@@ -51,7 +52,7 @@ static gboolean refuse_skipped(GPtrArray *skipped, const char *name, GError **er
         g_autofree char *base = g_path_get_basename(entry->path);
         if (g_str_has_suffix(base, KEYFILE_SUFFIX))
             base[strlen(base) - strlen(KEYFILE_SUFFIX)] = '\0';
-        if (named(name, entry->uuid, entry->id) || strcmp(name, base) == 0)
+        if (g_strcmp0(name, entry->uuid) == 0 || g_strcmp0(name, entry->id) == 0 || strcmp(name, base) == 0)
             return plan_refuse(
                 error,
                 "%s cannot be used: %s. NetworkManager needs a complete keyfile there, owned by root, "
@@ -69,7 +70,7 @@ static gboolean refuse_elsewhere(const char *name, GError **error)
         g_autoptr(GPtrArray) profiles = profile_read_directory(places[i], NULL);
         for (guint j = 0; j < profiles->len; j++) {
             const Profile *profile = profiles->pdata[j];
-            if (named(name, profile->uuid, profile->id))
+            if (profile_named(profile, name))
                 return plan_refuse(
                     error,
                     "\"%s\" is stored in %s, which a trial cannot rely on after a reboot. Save it first: "
@@ -139,10 +140,8 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
         found = network_load(network, paths, &failure) &&
                 network_get_profile(network, profile->uuid, &known, &failure);
     }
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
-        g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s. Nothing was changed; try again.", failure->message);
-        return FALSE;
-    }
+    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        return plan_later(error, failure);
     if (!found)
         return plan_refuse(error,
                            "NetworkManager refuses %s. Its journal says why: journalctl -u NetworkManager",
@@ -210,10 +209,10 @@ static const Profile *without_gateway(const Plan *plan)
     return NULL;
 }
 
-/* Whether that check could ever judge the candidates. `why_not_nm`: NULL, "nm" could. */
-static gboolean check_fits(const Plan *plan, const char *name, const char *why_not_nm, GError **error)
+/* Whether that check could ever judge the candidates. `why_not_nm`: NULL, "nm" could; `stray`: the one that
+ * "gateway" could not judge. */
+static gboolean check_fits(const char *name, const char *why_not_nm, const Profile *stray, GError **error)
 {
-    const Profile *stray = without_gateway(plan);
     g_autoptr(GError) failure = NULL;
 
     if (strcmp(name, "none") == 0)
@@ -252,7 +251,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
     for (char **name = checks; name && *name; name++) {
-        if (!check_fits(plan, *name, why, error))
+        if (!check_fits(*name, why, stray, error))
             return FALSE;
         gboolean again = FALSE;
         for (char **before = checks; before < name; before++)

@@ -79,5 +79,7 @@ gboolean plan_bound(const Profile *profile, char **ret_device, GError **error);
 /* ... and that files in the directory are root's alone, and outlast a reboot. */
 gboolean plan_directory(const char *directory, GError **error);
 
+/* What may work later: sets EXIT_FAILED, with what is wrong now. Always FALSE. */
+gboolean plan_later(GError **error, const GError *failure);
 /* Refuses: sets EXIT_REFUSED with the message. Always FALSE. */
 gboolean plan_refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);

@@ -178,6 +178,21 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
     return profiles;
 }
 
+gboolean profile_named(const Profile *profile, const char *name)
+{
+    return strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0;
+}
+
+Profile *profile_by_uuid(const GPtrArray *profiles, const char *uuid)
+{
+    for (guint i = 0; i < profiles->len; i++) {
+        Profile *profile = profiles->pdata[i];
+        if (strcmp(profile->uuid, uuid) == 0)
+            return profile;
+    }
+    return NULL;
+}
+
 static NMSettingUser *user_setting(NMConnection *connection)
 {
     return NM_SETTING_USER(nm_connection_get_setting(connection, NM_TYPE_SETTING_USER));
@@ -187,6 +202,19 @@ const char *profile_annotation(const Profile *profile, const char *key)
 {
     NMSettingUser *user = user_setting(profile->connection);
     return user ? nm_setting_user_get_data(user, key) : NULL;
+}
+
+char **profile_annotation_keys(const Profile *profile)
+{
+    g_autoptr(GStrvBuilder) ours = g_strv_builder_new();
+    NMSettingUser *user = user_setting(profile->connection);
+    guint n = 0;
+    const char *const *keys = user ? nm_setting_user_get_keys(user, &n) : NULL;
+
+    for (guint i = 0; i < n; i++)
+        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
+            g_strv_builder_add(ours, keys[i]);
+    return g_strv_builder_end(ours);
 }
 
 gboolean profile_believed(const Profile *profile)
@@ -205,15 +233,12 @@ static NMConnection *without_flags(const Profile *profile)
     NMSettingUser *user = user_setting(copy);
     if (!user)
         return copy;
-    guint n = 0;
-    const char *const *keys = nm_setting_user_get_keys(user, &n);
-    g_autoptr(GPtrArray) ours = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < n; i++)
-        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
-            g_ptr_array_add(ours, g_strdup(keys[i]));
-    for (guint i = 0; i < ours->len; i++)
-        nm_setting_user_set_data(user, ours->pdata[i], NULL, NULL);
-    if (ours->len == n) /* nothing but ours: as if there were no such section */
+    guint left = 0;
+    g_auto(GStrv) ours = profile_annotation_keys(profile);
+    for (char **key = ours; *key; key++)
+        nm_setting_user_set_data(user, *key, NULL, NULL);
+    (void)nm_setting_user_get_keys(user, &left);
+    if (left == 0) /* nothing but ours: as if there were no such section */
         nm_connection_remove_setting(copy, NM_TYPE_SETTING_USER);
     return copy;
 }

@@ -46,8 +46,16 @@ GPtrArray *profile_skipped_new(void);
  * one. */
 gboolean profile_ignored(const char *name);
 
+/* Whether that is how a person names the profile: its UUID or its id. */
+gboolean profile_named(const Profile *profile, const char *name);
+/* The first of them (Profile) with that UUID; NULL: none. Borrowed. */
+Profile *profile_by_uuid(const GPtrArray *profiles, const char *uuid);
+
 /* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
 const char *profile_annotation(const Profile *profile, const char *key);
+
+/* The keys of our own annotations that it has, with their prefix, NULL-terminated. Caller frees. */
+char **profile_annotation_keys(const Profile *profile);
 
 /* Whether its annotations may be believed: one with permissions is a user's own, who may write into it what
  * he likes. (That the file is root's alone, store_read_trusted() has seen.) */

@@ -19,7 +19,7 @@ static Profile *find(GPtrArray *profiles, const char *name)
 {
     for (guint i = 0; name && i < profiles->len; i++) {
         Profile *profile = profiles->pdata[i];
-        if (profile_believed(profile) && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0))
+        if (profile_believed(profile) && profile_named(profile, name))
             return profile;
     }
     return NULL;
