@@ -20,7 +20,7 @@ typedef struct {
     NetworkDevice device;
     NetworkProfile known;
     Profile *profile;
-    Options options;
+    JsonArray *history; /* NULL: it cannot be read */
 } Arrival;
 
 static void arrival_clear(Arrival *arrival)
@@ -28,7 +28,7 @@ static void arrival_clear(Arrival *arrival)
     network_device_clear(&arrival->device);
     network_profile_clear(&arrival->known);
     g_clear_pointer(&arrival->profile, profile_free);
-    options_clear(&arrival->options);
+    g_clear_pointer(&arrival->history, json_array_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arrival, arrival_clear)
 
@@ -41,10 +41,10 @@ static enum candidate_fate ignore(const Arrival *arrival, const char *why)
 }
 
 /* The history decides; what a profile says of itself counts where the history says nothing. */
-static gboolean known_good(const Engine *engine, const Profile *profile)
+static gboolean known_good(const Arrival *arrival, const Profile *profile)
 {
-    g_autoptr(JsonArray) history = history_load(engine->state_dir, NULL);
-    enum history_standing standing = history ? history_standing(history, profile->uuid) : STANDING_UNKNOWN;
+    enum history_standing standing =
+        arrival->history ? history_standing(arrival->history, profile->uuid) : STANDING_UNKNOWN;
     return standing == STANDING_GOOD ||
            (standing == STANDING_UNKNOWN && profile->autoconnect &&
             g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "promoted") == 0);
@@ -57,20 +57,20 @@ static gboolean leads_back(const Arrival *arrival, const Profile *profile)
     return profile->autoconnect && profile_believed(profile) &&
            strcmp(profile->type, arrival->profile->type) == 0 && strcmp(profile->uuid, arrival->uuid) != 0 &&
            plan_fits(profile, arrival->device.interface) &&
-           (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival->engine, profile));
+           (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival, profile));
 }
 
 /* The one that the candidate names; where that is none, the one that a boot would bring up. */
 static const Profile *way_back(const Arrival *arrival, GPtrArray *profiles)
 {
-    const char *name = arrival->options.replaces;
+    const char *name = profile_annotation(arrival->profile, ANNOTATION_REPLACES);
     const Profile *best = NULL;
 
     for (guint i = 0; i < profiles->len; i++) {
         const Profile *profile = profiles->pdata[i];
         if (!leads_back(arrival, profile))
             continue;
-        if (name && (strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0))
+        if (name && profile_named(profile, name))
             return profile;
         if (!best || profile->priority > best->priority)
             best = profile;
@@ -96,9 +96,8 @@ static enum candidate_fate refuse(const Arrival *arrival, const GError *why)
     const Profile *replaced = way_back(arrival, profiles);
     g_autofree char *clean = journal_clean(arrival->profile->id);
     g_autofree char *back = replaced ? journal_clean(replaced->id) : NULL;
-    g_autoptr(GError) error = NULL;
-
     g_autofree char *outcome = NULL;
+    g_autoptr(GError) error = NULL;
 
     if (!replaced)
         outcome = g_strdup("it stays up until the next boot, as no stored profile is there to go back to");
@@ -128,20 +127,24 @@ static gboolean concerns(const Record *open, const Arrival *arrival)
     return FALSE;
 }
 
-/* Whether it is on the device now. What is read here is NM's word, not the event's. */
-static enum candidate_fate still_there(Arrival *arrival)
+/* Whether it is on the device now. What is read here is NM's word, not the event's. FALSE: *ret_fate is what
+ * becomes of it. */
+static gboolean still_there(Arrival *arrival, enum candidate_fate *ret_fate)
 {
     Network *network = arrival->engine->network;
     g_autoptr(GError) error = NULL;
 
+    *ret_fate = CANDIDATE_LATER;
     if (network_look(network, NULL) != NETWORK_READY)
-        return CANDIDATE_LATER;
+        return FALSE;
     if (network_get_device(network, arrival->interface, &arrival->device, &error) &&
         g_strcmp0(arrival->device.active_uuid, arrival->uuid) == 0 &&
         arrival->device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATED &&
         network_get_profile(network, arrival->uuid, &arrival->known, &error))
-        return CANDIDATE_OPENED;
-    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? CANDIDATE_LATER : CANDIDATE_LEFT;
+        return TRUE;
+    if (!g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        *ret_fate = CANDIDATE_LEFT;
+    return FALSE;
 }
 
 /* Reads the profile, if its place, its owner and its permissions let it be believed. NULL, or why not. */
@@ -171,13 +174,14 @@ static gboolean here(const Plan *plan, const Arrival *arrival, GError **error)
                        arrival->interface);
 }
 
-static enum candidate_fate open_trial(Arrival *arrival)
+static enum candidate_fate open_trial(const Arrival *arrival)
 {
     Engine *engine = arrival->engine;
     const char *const candidates[] = {arrival->uuid, NULL};
+    g_auto(Options) options = {0};
     const struct plan_request request = {
         .candidates = candidates,
-        .options = &arrival->options,
+        .options = &options,
         .profile_dir = engine->profile_dir,
         .state_dir = engine->state_dir,
     };
@@ -192,8 +196,8 @@ static enum candidate_fate open_trial(Arrival *arrival)
 
     if (plan && here(plan, arrival, &error)) {
         /* No baseline: the old network is gone already. */
-        g_autoptr(Record) record = opening_record(engine, plan, &arrival->options, STARTED_BY);
-        if (opening_open(engine, plan, &arrival->options, record, &error))
+        g_autoptr(Record) record = opening_record(engine, plan, &options, STARTED_BY);
+        if (opening_open(engine, plan, &options, record, &error))
             return CANDIDATE_OPENED;
     }
     if (g_error_matches(error, PLAN_ERROR, EXIT_FAILED) ||
@@ -203,13 +207,13 @@ static enum candidate_fate open_trial(Arrival *arrival)
 }
 
 /* Whether it is the activation of a candidate, by somebody, that a trial is to follow. */
-static gboolean calls_for_trial(Arrival *arrival)
+static gboolean calls_for_trial(const Arrival *arrival)
 {
     const char *start = profile_annotation(arrival->profile, ANNOTATION_START);
 
     return profile_annotation(arrival->profile, ANNOTATION_REPLACES) &&
            (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) &&
-           !known_good(arrival->engine, arrival->profile);
+           !known_good(arrival, arrival->profile);
 }
 
 enum candidate_fate candidate_up(Engine *engine, const Event *event)
@@ -217,24 +221,24 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
     g_auto(Arrival) arrival = {.engine = engine, .uuid = event->uuid, .interface = event->interface};
     g_autoptr(Record) open = engine_load(engine->state_dir, NULL);
     g_autoptr(GError) error = NULL;
+    enum candidate_fate fate;
 
     if (concerns(open, &arrival))
         return CANDIDATE_LEFT;
     /* The open trial's verdict waits for nobody. */
     network_set_limit(engine->network,
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
-    enum candidate_fate there = still_there(&arrival);
-    if (there != CANDIDATE_OPENED)
-        return there;
+    if (!still_there(&arrival, &fate))
+        return fate;
     const char *doubt = read_believed(&arrival);
     if (doubt)
         return ignore(&arrival, doubt);
+    arrival.history = history_load(engine->state_dir, NULL);
     if (!calls_for_trial(&arrival))
         return CANDIDATE_LEFT;
     if (event->again)
         return ignore(&arrival, "NetworkManager was restarted, and sent the event again");
-    if (!options_take_profile(&arrival.options, arrival.profile, &error) ||
-        !opening_none_open(engine->state_dir, &error))
+    if (!opening_none_open(engine->state_dir, &error))
         return refuse(&arrival, error);
     return open_trial(&arrival);
 }

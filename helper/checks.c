@@ -4,6 +4,8 @@
 #include "check-device.h"
 #include "names.h"
 
+#include <json-glib/json-glib.h>
+
 #define BELIEVABLE_LIMIT_MS 3000
 
 /* A run, and the one check in it that a callback is for. */
@@ -165,6 +167,38 @@ GPtrArray *checks_run(GDBusConnection *bus, const Record *record)
         g_main_context_iteration(context, TRUE);
     g_main_context_pop_thread_default(context);
     return results;
+}
+
+char *checks_results_json(GPtrArray *results)
+{
+    g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), json_array_new());
+    for (guint i = 0; i < results->len; i++) {
+        const struct check_result *result = results->pdata[i];
+        JsonObject *object = json_object_new();
+        json_object_set_string_member(object, "name", result->name);
+        json_object_set_string_member(object, "device", result->device);
+        json_object_set_string_member(object, "state", result->passing ? "passing" : "failing");
+        json_object_set_string_member(object, "output", result->output);
+        json_array_add_object_element(json_node_get_array(root), object);
+    }
+    return json_to_string(root, FALSE);
+}
+
+char *checks_results_words(const char *json)
+{
+    g_autoptr(JsonNode) root = json ? json_from_string(json, NULL) : NULL;
+    JsonArray *results = root && JSON_NODE_HOLDS_ARRAY(root) ? json_node_get_array(root) : NULL;
+    GString *words = g_string_new(NULL);
+
+    for (guint i = 0; results && i < json_array_get_length(results); i++) {
+        JsonObject *result = json_array_get_object_element(results, i);
+        g_string_append_printf(
+            words, "%scheck %s %s on %s: %s", i == 0 ? "" : "; ",
+            json_object_get_string_member(result, "name"),
+            strcmp(json_object_get_string_member(result, "state"), "passing") == 0 ? "passes" : "fails",
+            json_object_get_string_member(result, "device"), json_object_get_string_member(result, "output"));
+    }
+    return g_string_free(words, words->len == 0);
 }
 
 gboolean checks_nm_believe(GVariant *properties, gboolean *ret_plain_http, char **ret_why)

@@ -36,6 +36,13 @@ GPtrArray *checks_run_finish(GAsyncResult *result, GError **error);
 /* The same, waiting for the end in a main context of its own. For the command line. Never fails. */
 GPtrArray *checks_run(GDBusConnection *bus, const Record *record);
 
+/* An array of struct check_result as JSON text, as history shows it. Caller frees. */
+char *checks_results_json(GPtrArray *results);
+
+/* Such JSON text in words for the journal, "check nm passes on eth0: what it saw; ..."; NULL: no check ran.
+ * Caller frees. */
+char *checks_results_words(const char *json);
+
 /* Whether NetworkManager's per-device connectivity can be believed: its check is enabled and has an URI
  * (without, the state is made up: activated with a default route means FULL). FALSE with a reason in *ret_why
  * (caller frees) for people; limited to 3 s. *ret_plain_http (may be NULL): the URI is plain http and can be

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "engine.h"
 
+#include "checks.h"
 #include "history.h"
 #include "journal.h"
-#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -203,7 +203,7 @@ static char *blame(const Engine *engine, const Record *record)
 {
     enum trial_reason reason = record->trial.reason;
     gboolean failed = reason == REASON_CHECK_FAILED || reason == REASON_ACTIVATION_FAILED;
-    g_autofree char *seen = judge_results_words(engine->after_revert);
+    g_autofree char *seen = checks_results_words(engine->after_revert);
 
     if (!seen)
         return g_strdup("");

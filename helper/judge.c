@@ -95,38 +95,6 @@ void judge_free(Judge *judge)
     g_free(judge);
 }
 
-char *judge_results_json(GPtrArray *results)
-{
-    g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), json_array_new());
-    for (guint i = 0; i < results->len; i++) {
-        const struct check_result *result = results->pdata[i];
-        JsonObject *object = json_object_new();
-        json_object_set_string_member(object, "name", result->name);
-        json_object_set_string_member(object, "device", result->device);
-        json_object_set_string_member(object, "state", result->passing ? "passing" : "failing");
-        json_object_set_string_member(object, "output", result->output);
-        json_array_add_object_element(json_node_get_array(root), object);
-    }
-    return json_to_string(root, FALSE);
-}
-
-char *judge_results_words(const char *json)
-{
-    g_autoptr(JsonNode) root = json ? json_from_string(json, NULL) : NULL;
-    JsonArray *results = root && JSON_NODE_HOLDS_ARRAY(root) ? json_node_get_array(root) : NULL;
-    GString *words = g_string_new(NULL);
-
-    for (guint i = 0; results && i < json_array_get_length(results); i++) {
-        JsonObject *result = json_array_get_object_element(results, i);
-        g_string_append_printf(
-            words, "%scheck %s %s on %s: %s", i == 0 ? "" : "; ",
-            json_object_get_string_member(result, "name"),
-            strcmp(json_object_get_string_member(result, "state"), "passing") == 0 ? "passes" : "fails",
-            json_object_get_string_member(result, "device"), json_object_get_string_member(result, "output"));
-    }
-    return g_string_free(words, words->len == 0);
-}
-
 /* For `status`: no secrets, no durability; whole or not at all. */
 static void publish(const Judge *judge)
 {
@@ -297,7 +265,7 @@ static void on_once(GObject *source, GAsyncResult *result, gpointer data)
     if (!results)
         return;
     g_clear_object(&judge->once);
-    judge->once_results = judge_results_json(results);
+    judge->once_results = checks_results_json(results);
     judge->once_failing = FALSE;
     for (guint i = 0; i < results->len; i++)
         if (!((const struct check_result *)results->pdata[i])->passing)

@@ -28,10 +28,3 @@ void judge_tell(const Judge *judge, struct engine_checks *ret);
 void judge_once(Judge *judge, const Record *record);
 /* That answer as JSON text (caller frees), NULL: not there yet. *ret_failing: one of them fails. */
 char *judge_take_once(Judge *judge, gboolean *ret_failing);
-
-/* An array of struct check_result as JSON text, as history shows it. Caller frees. */
-char *judge_results_json(GPtrArray *results);
-
-/* Such JSON text in words for the journal, "check nm passes on eth0: what it saw; ..."; NULL: no check ran.
- * Caller frees. */
-char *judge_results_words(const char *json);

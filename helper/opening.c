@@ -2,8 +2,8 @@
 #include "opening.h"
 
 #include "auto-default.h"
+#include "checks.h"
 #include "journal.h"
-#include "judge.h"
 #include "os.h"
 #include "store.h"
 
@@ -153,7 +153,7 @@ static gboolean save_auto_defaults(const Engine *engine, const Plan *plan, GErro
 static void say_started(const Record *record, const Plan *plan, const Options *options)
 {
     g_autofree char *checks = record->checks[0] ? g_strjoinv(", ", record->checks) : g_strdup("none");
-    g_autofree char *before = judge_results_words(record->baseline);
+    g_autofree char *before = checks_results_words(record->baseline);
 
     for (int i = 0; i < plan->n_pairs; i++) {
         const PlanPair *pair = &plan->pair[i];

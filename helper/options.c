@@ -66,25 +66,22 @@ static gboolean take_fallback(Options *options, const char *value)
     return options->fallback || strcmp(value, "no") == 0 || strcmp(value, "false") == 0;
 }
 
+/* It says what starts a trial, and nothing of the trial: it is read where a candidate comes up. */
 static gboolean take_start(Options *options, const char *value)
 {
-    static const char *const names[] = {[START_UP] = "up", [START_BOOT] = "boot", [START_MANUAL] = "manual"};
-    for (gsize i = 0; i < G_N_ELEMENTS(names); i++)
-        if (strcmp(value, names[i]) == 0) {
-            options->start = (enum option_start)i;
-            return TRUE;
-        }
-    return FALSE;
+    static const char *const names[] = {"up", "boot", "manual", NULL};
+    (void)options;
+    return g_strv_contains(names, value);
 }
 
 static const struct {
     const char *name; /* nm-trial.NAME, and NAME= in nm-trial.conf */
-    const char *word; /* of the command line; NULL: it has none */
+    const char *word; /* of the command line; NULL: none, or one that is not for the whole trial */
     gboolean device;  /* makes sense for a whole device */
     gboolean (*take)(Options *options, const char *value);
     const char *allowed;
 } keys[OPTION_N_KEYS] = {
-    [OPTION_REPLACES] = {"replaces", "--replace", FALSE, take_replaces, "a profile's UUID or id, or none"},
+    [OPTION_REPLACES] = {"replaces", NULL, FALSE, take_replaces, "a profile's UUID or id, or none"},
     [OPTION_TIMEOUT] = {"timeout", "--timeout", TRUE, take_timeout, "1s to 24h, as 90, 90s, 10m or 1h"},
     [OPTION_HOLD] = {"hold", "--hold", TRUE, take_hold, "1s to 24h, as 90, 90s, 10m or 1h"},
     [OPTION_CONFIRM] = {"confirm", "--confirm", TRUE, take_confirm, "auto or manual"},

@@ -21,9 +21,6 @@ enum option_key {
 };
 #define OPTION_N_KEYS 7
 
-/* What starts the trial of an annotated candidate. */
-enum option_start { START_UP, START_BOOT, START_MANUAL };
-
 typedef struct {
     char *replaces; /* UUID or id, "none", NULL: the profile that is active on the candidate's device */
     gint64 timeout_ms;
@@ -31,7 +28,6 @@ typedef struct {
     gboolean manual;
     char **checks; /* names, NULL: what can be believed */
     gboolean fallback;
-    enum option_start start;
     enum option_source source[OPTION_N_KEYS];
 } Options;
 

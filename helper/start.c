@@ -3,7 +3,6 @@
 #include "agent.h"
 #include "checks.h"
 #include "journal.h"
-#include "judge.h"
 #include "names.h"
 #include "opening.h"
 #include "os.h"
@@ -118,7 +117,7 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
     g_autoptr(Record) record = opening_record(&context->engine, plan, options, by);
     /* Without the lock, because it takes its time: how is the network that we start from? */
     g_autoptr(GPtrArray) results = checks_run(network_bus(context->network), record);
-    record->baseline = judge_results_json(results);
+    record->baseline = checks_results_json(results);
     int lock = verb_lock(), status = EXIT_REFUSED;
 
     if (lock < 0)
