@@ -44,8 +44,8 @@ static gboolean concerned(const Doctor *doctor, const Profile *profile)
 
 /* Devices at the next boot */
 
-/* Whether NM would bring the device of `like` up with that profile. A port with autoconnect brings its
- * controller up. */
+/* Whether NM would bring the device of `like`, which has its name, up with that profile. A port with
+ * autoconnect brings its controller up. */
 static gboolean brings_up(const Profile *profile, const Profile *like)
 {
     NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
@@ -133,6 +133,7 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
     for (guint i = 0; i < doctor->profiles->len; i++)
         if (profile_named(doctor->profiles->pdata[i], name))
             replaced = doctor->profiles->pdata[i];
+    const Profile *like = replaced && replaced->interface ? replaced : profile;
     if (!replaced)
         doctor_say(doctor, FINDING_WARNING,
                    g_strdup_printf("\"%s\" is to replace \"%s\", which is not stored in %s: it cannot be "
@@ -143,8 +144,7 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
                                    profile->uuid));
     else if (!replaced->autoconnect)
         doctor_say(doctor,
-                   comes_up(doctor, replaced->interface ? replaced : profile, profile) ? FINDING_WARNING
-                                                                                       : FINDING_FAILURE,
+                   like->interface && !comes_up(doctor, like, profile) ? FINDING_FAILURE : FINDING_WARNING,
                    g_strdup_printf("\"%s\" is to replace \"%s\", which has no autoconnect: it is nothing to "
                                    "go back to",
                                    profile->id, replaced->id),

@@ -71,15 +71,8 @@ GVariant *doctor_call(const Doctor *doctor, const char *name, const char *path, 
                       const char *method, GVariant *arguments, const char *reply, GError **error)
 {
     GError *raw = NULL;
-    if (!doctor->bus) {
-        if (arguments)
-            g_variant_unref(g_variant_ref_sink(arguments));
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the system bus cannot be reached");
-        return NULL;
-    }
-    GVariant *result = g_dbus_connection_call_sync(doctor->bus, name, path, interface, method, arguments,
-                                                   G_VARIANT_TYPE(reply), G_DBUS_CALL_FLAGS_NO_AUTO_START,
-                                                   NETWORK_CALL_MS, NULL, &raw);
+    GVariant *result =
+        network_ask(doctor->bus, NETWORK_CALL_MS, name, path, interface, method, arguments, reply, &raw);
     if (!result) {
         g_dbus_error_strip_remote_error(raw);
         g_propagate_error(error, raw);

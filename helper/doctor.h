@@ -36,8 +36,8 @@ void doctor_say(Doctor *doctor, enum finding_state state, char *text, char *advi
  * over. */
 void doctor_say_well(Doctor *doctor, guint before, char *text);
 
-/* A D-Bus call that starts no service and ends in NETWORK_CALL_MS. NULL with `error` (may be NULL), whose
- * message is for people. Takes floating `arguments` over; caller unrefs the result. */
+/* network_ask() on the doctor's bus, within NETWORK_CALL_MS; the error's message (`error` may be NULL) is for
+ * people. */
 GVariant *doctor_call(const Doctor *doctor, const char *name, const char *path, const char *interface,
                       const char *method, GVariant *arguments, const char *reply, GError **error);
 /* One property, or NULL: it cannot be had, or is of another type. Caller unrefs. */

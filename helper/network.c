@@ -136,27 +136,45 @@ static enum network_error kind_of(const GError *error)
     return g_strv_contains(gone, name) ? NETWORK_ERROR_GONE : NETWORK_ERROR_REFUSED;
 }
 
+static void discard(GVariant *arguments)
+{
+    if (arguments)
+        g_variant_unref(g_variant_ref_sink(arguments));
+}
+
+GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
+                      const char *interface, const char *method, GVariant *arguments, const char *reply,
+                      GError **error)
+{
+    GError *failure = NULL;
+    if (!bus) {
+        discard(arguments);
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the system bus cannot be reached");
+        return NULL;
+    }
+    GVariant *result = g_dbus_connection_call_sync(bus, name, path, interface, method, arguments,
+                                                   reply ? G_VARIANT_TYPE(reply) : NULL,
+                                                   G_DBUS_CALL_FLAGS_NO_AUTO_START, limit_ms, NULL, &failure);
+    if (!result && !failure) /* GDBus refused the arguments: a defect of ours must not become a crash loop */
+        failure = g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "the call could not be made");
+    if (failure)
+        g_propagate_error(error, failure);
+    return result;
+}
+
 static GVariant *call_to(Network *network, const char *name, const char *path, const char *interface,
                          const char *method, GVariant *arguments, const char *reply, GError **error)
 {
-    GError *raw = NULL;
-    if (!network_bus(network)) {
-        if (arguments)
-            g_variant_unref(g_variant_ref_sink(arguments));
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "the system bus cannot be reached");
-        return NULL;
-    }
-    GVariant *result = g_dbus_connection_call_sync(
-        network->bus, name, path, interface, method, arguments, reply ? G_VARIANT_TYPE(reply) : NULL,
-        G_DBUS_CALL_FLAGS_NO_AUTO_START, time_limit(network), NULL, &raw);
+    g_autoptr(GError) raw = NULL;
+    GDBusConnection *bus = network_bus(network);
+    GVariant *result =
+        network_ask(bus, time_limit(network), name, path, interface, method, arguments, reply, &raw);
     if (result)
         return result;
-    enum network_error kind = raw ? kind_of(raw) : NETWORK_ERROR_LATER;
-    if (!raw) /* GDBus refused the arguments: a defect of ours must not become a crash loop */
-        raw = g_error_new(NETWORK_ERROR, (int)kind, "the call could not be made");
+    enum network_error kind = kind_of(raw);
     g_dbus_error_strip_remote_error(raw);
-    g_set_error(error, NETWORK_ERROR, (int)kind, "NetworkManager, %s: %s", method, raw->message);
-    g_error_free(raw);
+    g_set_error(error, NETWORK_ERROR, (int)kind, "%s%s%s%s", bus ? "NetworkManager, " : "", bus ? method : "",
+                bus ? ": " : "", raw->message);
     return NULL;
 }
 
@@ -165,8 +183,7 @@ static GVariant *call(Network *network, const char *path, const char *interface,
                       GVariant *arguments, const char *reply, GError **error)
 {
     if (!network->nm_name) {
-        if (arguments)
-            g_variant_unref(g_variant_ref_sink(arguments));
+        discard(arguments);
         g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager is not running");
         return NULL;
     }

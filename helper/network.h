@@ -28,6 +28,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_free)
 /* The system bus, borrowed; NULL: it cannot be reached. */
 GDBusConnection *network_bus(Network *network);
 
+/* One call to anybody on a bus (NULL: it cannot be reached), which starts no service. Takes floating
+ * `arguments` over; `reply` is the type that the answer must have, NULL: any. NULL with the `error` as it
+ * came (a GDBus error, or a G_IO_ERROR). Caller unrefs. */
+GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
+                      const char *interface, const char *method, GVariant *arguments, const char *reply,
+                      GError **error);
+
 /* No call may last beyond this CLOCK_BOOTTIME time (ms; 0: no such limit): a verdict does not wait for NM. */
 void network_set_limit(Network *network, gint64 until_ms);
 

@@ -33,15 +33,8 @@ char *agent_trial(const char *run_dir)
 
 static GVariant *ask_systemd(Network *network, const char *method, GVariant *arguments, GError **error)
 {
-    GDBusConnection *bus = network_bus(network);
-    if (!bus) {
-        g_variant_unref(g_variant_ref_sink(arguments));
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the system bus cannot be reached");
-        return NULL;
-    }
-    return g_dbus_connection_call_sync(bus, SYSTEMD_BUS_NAME, SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, method,
-                                       arguments, NULL, G_DBUS_CALL_FLAGS_NO_AUTO_START, NETWORK_CALL_MS,
-                                       NULL, error);
+    return network_ask(network_bus(network), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, SYSTEMD_PATH,
+                       SYSTEMD_IFACE_MANAGER, method, arguments, NULL, error);
 }
 
 static gboolean lives(const char *run_dir)

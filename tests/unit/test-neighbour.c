@@ -48,6 +48,23 @@ static pid_t fork_other(void)
     return pid;
 }
 
+/* A link that is new is still asking whether its link-local address is somebody else's, and IPv6 hears
+ * nothing until then. */
+static gboolean settled(void)
+{
+    static const char address[] = "ip -6 addr show dev v? scope link -tentative | grep -q fe80";
+    g_autofree char *here = g_strdelimit(g_strdup(address), "?", 'a');
+    g_autofree char *there = g_strdelimit(g_strdup(address), "?", 'b');
+    gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    while (!sh(here) || !in_other(there)) {
+        if (g_get_monotonic_time() > end)
+            return FALSE;
+        g_usleep(20000);
+    }
+    return TRUE;
+}
+
 static gboolean prepare(void)
 {
     g_autofree char *cable = NULL;
@@ -58,7 +75,7 @@ static gboolean prepare(void)
     return sh("ip link set lo up") && sh(cable) && sh("ip addr add 10.9.0.10/24 dev va") &&
            sh("ip addr add fd09::10/64 dev va nodad") && sh("ip link set va up") &&
            in_other("ip addr add 10.9.0.1/24 dev vb") && in_other("ip addr add fd09::1/64 dev vb nodad") &&
-           in_other("ip link set vb up");
+           in_other("ip link set vb up") && settled();
 }
 
 static void on_probe(GObject *source, GAsyncResult *result, gpointer data)
@@ -128,8 +145,6 @@ static void test_answers(void)
 {
     if (skipped())
         return;
-    assert_answers("10.9.0.1", 4000); /* the link is new: IPv6 takes a moment to hear */
-    assert_answers("fd09::1", 4000);
     assert_answers("10.9.0.1", NEIGHBOUR_LIMIT_MS);
     assert_answers("fd09::1", NEIGHBOUR_LIMIT_MS);
 }
