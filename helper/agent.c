@@ -244,6 +244,7 @@ static gboolean set_up(struct agent *agent)
 
     g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
+    (void)g_mkdir_with_parents(NM_RUN_PROFILE_DIR, 0755); /* to watch it: an edit's shadow will be there */
     if (g_mkdir_with_parents(events, 0700) < 0 || g_chmod(agent->run_dir, 0755) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
@@ -254,8 +255,11 @@ static gboolean set_up(struct agent *agent)
         return FALSE;
     (void)inotify_add_watch(agent->inotify, events, IN_MOVED_TO);
     (void)inotify_add_watch(agent->inotify, agent->engine.state_dir, IN_MOVED_TO | IN_DELETE);
-    (void)inotify_add_watch(agent->inotify, agent->engine.profile_dir,
-                            IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE);
+    for (const char *const *directory =
+             (const char *const[]){agent->engine.profile_dir, NM_RUN_PROFILE_DIR, NULL};
+         *directory; directory++)
+        (void)inotify_add_watch(agent->inotify, *directory,
+                                IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE);
     g_unix_fd_add(agent->timer, G_IO_IN, on_timer, agent);
     g_unix_fd_add(agent->inotify, G_IO_IN, on_files, agent);
     g_unix_signal_add(SIGTERM, on_signal, agent);

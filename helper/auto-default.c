@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 
-#define GROUP_META ".nmmeta"
 /* NMSettingsConnectionIntFlags of such a profile: generated, but neither volatile nor somebody else's. */
 #define FLAG_GENERATED 0x2
 #define FLAG_VOLATILE 0x4
@@ -17,17 +16,16 @@
 /* The profile as it is to be stored: without NM's notes on where it came from. */
 static Profile *as_stored(const char *run_path, GError **error)
 {
-    g_autoptr(GKeyFile) file = g_key_file_new();
     g_autofree char *data = NULL, *name = g_path_get_basename(run_path);
     g_autofree char *path = g_build_filename(NM_TRIAL_PROFILE_DIR, name, NULL);
     gsize length = 0;
 
-    if (!store_read_trusted(run_path, &data, &length, error) ||
-        !g_key_file_load_from_data(file, data, length, G_KEY_FILE_KEEP_COMMENTS, error))
+    if (!store_read_trusted(run_path, &data, &length, error))
         return NULL;
-    (void)g_key_file_remove_group(file, GROUP_META, NULL);
-    char *text = g_key_file_to_data(file, &length, NULL);
-    return profile_parse(path, text, length, error);
+    GString *text = g_string_new_len(data, (gssize)length);
+    profile_remove_group(text, GROUP_META);
+    length = text->len;
+    return profile_parse(path, g_string_free(text, FALSE), length, error);
 }
 
 /* *ret: whether NM has the profile from that file, and made it up. FALSE with `error`: it does not tell. */

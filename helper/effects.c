@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Does what step() decided, one action at a time. Each of them can be cut off anywhere and done again. */
+#include "edit.h"
 #include "engine.h"
 #include "journal.h"
 #include "names.h"
@@ -64,11 +65,15 @@ static gboolean replaced_flags(const Record *record, int i, gboolean on, GError 
     gboolean from_record = FALSE;
     g_autofree char *clean = journal_clean(replaced->id);
 
-    if (!write_flags(replaced, &flags, FALSE, &from_record, error))
+    if (record->pair[i].edit ? !edit_do(record, i, ACTION_REPLACED_RESTORE, error)
+                             : !write_flags(replaced, &flags, FALSE, &from_record, error))
         return FALSE;
     if (on)
         journal_say(JOURNAL_RESTORED, record, i, "%s of the replaced profile \"%s\"",
-                    from_record ? "restored the file" : "restored the autoconnect", clean);
+                    record->pair[i].edit ? "restored the known-good content"
+                    : from_record        ? "restored the file"
+                                         : "restored the autoconnect",
+                    clean);
     return TRUE;
 }
 
@@ -81,7 +86,10 @@ static gboolean load_pair(Engine *engine, const Record *record, int i, GError **
 static gboolean activate(Engine *engine, Record *record, int i, gboolean candidate, GError **error)
 {
     struct record_pair *pair = &record->pair[i];
-    const struct record_profile *target = candidate ? &pair->candidate : &pair->replaced;
+    gboolean trying = record->trial.state == TRIAL_TRYING;
+    /* an edit's content has its profile's own file once it is promoted */
+    const struct record_profile *target =
+        candidate && (trying || !pair->edit) ? &pair->candidate : &pair->replaced;
     const char *paths[] = {target->path, NULL};
     g_auto(NetworkProfile) profile = {0};
     g_auto(NetworkDevice) device = {0};
@@ -89,8 +97,14 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
 
     /* The file first: that it exists proves nothing about NM. */
     if (!network_load(engine->network, paths, error) ||
-        !network_get_profile(engine->network, target->uuid, &profile, error) ||
-        !network_get_device(engine->network, pair->device, &device, error) ||
+        !network_get_profile(engine->network, target->uuid, &profile, error))
+        return FALSE;
+    if (trying && strcmp(profile.filename, target->path) != 0) {
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_REFUSED, "NetworkManager has %s in place of %s",
+                    profile.filename, target->path);
+        return FALSE;
+    }
+    if (!network_get_device(engine->network, pair->device, &device, error) ||
         !network_activate(engine->network, profile.object, device.object, &active, error))
         return FALSE;
     g_free(pair->active_path);
@@ -176,8 +190,10 @@ static gboolean file_effect(Engine *engine, const Record *record, enum trial_act
                             struct facts *facts, GError **error)
 {
     gboolean candidate = action == ACTION_CANDIDATE_OFF || action == ACTION_CANDIDATE_ON;
-    gboolean done = candidate ? candidate_flags(record, i, action, error)
-                              : replaced_flags(record, i, action == ACTION_REPLACED_RESTORE, error);
+    gboolean edit = record->pair[i].edit && action != ACTION_REPLACED_RESTORE;
+    gboolean done = edit        ? edit_do(record, i, action, error)
+                    : candidate ? candidate_flags(record, i, action, error)
+                                : replaced_flags(record, i, action == ACTION_REPLACED_RESTORE, error);
     if (done) { /* NM's memory is behind from here on, until it has loaded the file */
         engine->load_tried[i] = FALSE;
         facts->pair[i].stale = TRUE;

@@ -166,13 +166,20 @@ static void say_down(Engine *engine, const Record *record, const struct facts *f
     }
 }
 
+/* "lan-new", or: the new content of "lan" */
+static char *candidate_words(const struct record_pair *pair)
+{
+    g_autofree char *clean = journal_clean(pair->edit ? pair->replaced.id : pair->candidate.id);
+    return g_strdup_printf("%s\"%s\"", pair->edit ? "the new content of " : "", clean);
+}
+
 /* "lan-new", "wan-new" */
 static char *candidates(const Record *record)
 {
     g_autoptr(GString) names = g_string_new(NULL);
     for (int i = 0; i < record->trial.n_pairs; i++) {
-        g_autofree char *clean = journal_clean(record->pair[i].candidate.id);
-        g_string_append_printf(names, "%s\"%s\"", i ? ", " : "", clean);
+        g_autofree char *words = candidate_words(&record->pair[i]);
+        g_string_append_printf(names, "%s%s", i ? ", " : "", words);
     }
     return g_string_free(g_steal_pointer(&names), FALSE);
 }
@@ -218,7 +225,7 @@ static void say_reverted(const Engine *engine, const Record *record, int i, cons
     const struct record_pair *pair = &record->pair[i];
     const char *why = engine->failed[i] ? engine->failed[i] : engine->ended[i];
     gboolean last = i == record->trial.n_pairs - 1;
-    g_autofree char *candidate = journal_clean(pair->candidate.id);
+    g_autofree char *candidate = candidate_words(pair);
     g_autofree char *blamed = last ? blame(engine, record) : g_strdup("");
     g_autofree char *back = pair->replaced.uuid ? journal_clean(pair->replaced.id) : NULL;
     g_autofree char *where = NULL, *end = NULL;
@@ -235,18 +242,19 @@ static void say_reverted(const Engine *engine, const Record *record, int i, cons
         end = g_strdup(". The old network is down too, an outage: check the cable and the network. "
                        "NetworkManager brings it up when they are back");
     }
-    journal_say(JOURNAL_REVERTED, record, i, "reverted: %s; \"%s\" is demoted (%s)%s", where, candidate,
-                trial_reason_name(record->trial.reason), end ? end : blamed);
+    journal_say(JOURNAL_REVERTED, record, i, "reverted: %s; %s is %s (%s)%s", where, candidate,
+                pair->edit ? "dropped" : "demoted", trial_reason_name(record->trial.reason),
+                end ? end : blamed);
 }
 
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
     for (int i = 0; i < record->trial.n_pairs; i++) {
         const struct record_pair *pair = &record->pair[i];
-        g_autofree char *candidate = journal_clean(pair->candidate.id);
+        g_autofree char *candidate = candidate_words(pair);
         if (record->trial.state == TRIAL_PROMOTING)
-            journal_say(JOURNAL_PROMOTED, record, i, "promoted: \"%s\" is the profile of %s now (%s)",
-                        candidate, pair->device, trial_reason_name(record->trial.reason));
+            journal_say(JOURNAL_PROMOTED, record, i, "promoted: %s is the profile of %s now (%s)", candidate,
+                        pair->device, trial_reason_name(record->trial.reason));
         else
             say_reverted(engine, record, i, facts);
     }

@@ -94,6 +94,13 @@ char *engine_boot_id(void);
 gboolean facts_from_files(const Record *record, struct facts *facts, GError **error);
 void facts_from_network(Engine *engine, const Record *record, struct facts *facts);
 
+/* What was found at a profile's path: a profile; nothing; a file that neither NM nor we understand; one that
+ * we do not touch, though NM may load it (a link) or may have loaded it before. */
+enum found { FOUND_PROFILE, FOUND_NOTHING, FOUND_BROKEN, FOUND_FOREIGN };
+/* The profile as its file has it now. NULL with `error`: the disk does not tell, which is none of `found`.
+ * Caller frees. */
+Profile *read_profile(const char *path, enum found *ret_found, GError **error);
+
 /* A profile as the record has it; NULL with `error` (may be NULL) where libnm does not understand it. Caller
  * frees. */
 Profile *recorded_profile(const struct record_profile *recorded, GError **error);

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Gathers the facts that step() decides on: levels, never events. It changes nothing. */
+#include "edit.h"
 #include "engine.h"
 #include "names.h"
 #include "os.h"
 #include "store.h"
 
-enum found { FOUND_PROFILE, FOUND_NOTHING, FOUND_BROKEN, FOUND_FOREIGN };
-
-/* The profile as its file has it now, and what was found: nothing; a file that neither NM nor we understand;
- * one that we do not touch, though NM may load it (a link) or may have loaded it before. NULL with `error`:
- * the disk does not tell, which is none of them. */
-static Profile *read_profile(const char *path, enum found *ret_found, GError **error)
+Profile *read_profile(const char *path, enum found *ret_found, GError **error)
 {
     GError *failure = NULL;
     char *data = NULL;
@@ -63,6 +59,11 @@ gboolean facts_from_files(const Record *record, struct facts *facts, GError **er
         struct pair_facts *f = &facts->pair[i];
         GError *failure = NULL;
         enum found found = FOUND_NOTHING;
+        if (record->pair[i].edit) {
+            if (!edit_facts(record, i, f, error))
+                return FALSE;
+            continue;
+        }
         if (!candidate_facts(record, i, f, error))
             return FALSE;
         if (!record->trial.pair[i].has_replaced)
@@ -99,6 +100,9 @@ static enum holder holder_of(const Record *record, int i, const NetworkDevice *d
 {
     if (!device->active_uuid || from_nm(device->active_state) == ACTIVATION_ENDED)
         return HOLDER_NOBODY;
+    if (record->pair[i].edit && record->trial.state == TRIAL_REVERTING &&
+        strcmp(device->active_uuid, record->pair[i].replaced.uuid) == 0)
+        return HOLDER_REPLACED; /* the same UUID: `activation` tells whether with the old content */
     if (strcmp(device->active_uuid, record->pair[i].candidate.uuid) == 0)
         return HOLDER_CANDIDATE;
     return g_strcmp0(device->active_uuid, record->pair[i].replaced.uuid) == 0 ? HOLDER_REPLACED
@@ -123,9 +127,10 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     enum holder target = record->trial.state == TRIAL_REVERTING ? HOLDER_REPLACED : HOLDER_CANDIDATE;
     enum activation_state on_device =
         facts->holder == target ? from_nm(device->active_state) : ACTIVATION_NONE;
+    gboolean ours = record->trial.pair[i].activated && same_nm && pair->active_path;
 
     facts->activation = engine->failed[i] ? ACTIVATION_ENDED : ACTIVATION_NONE;
-    if (record->trial.pair[i].activated && same_nm && pair->active_path) {
+    if (ours) {
         g_autoptr(GError) error = NULL;
         guint32 state = 0;
         if (network_active_state(engine->network, pair->active_path, &state, &error))
@@ -142,7 +147,9 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     }
     /* Somebody, or NM itself, activated the same profile in full: as good as ours. A device that a restarted
      * NM took over is not (it merges addresses), except after a promotion, where there is nothing else to
-     * merge. */
+     * merge. Nor is one that may have an edit's new content still. */
+    if (pair->edit && target == HOLDER_REPLACED && !ours)
+        return TRUE;
     if ((facts->activation == ACTIVATION_ENDED || facts->activation == ACTIVATION_NONE) &&
         on_device != ACTIVATION_NONE &&
         (promoting || (same_nm && (target == HOLDER_REPLACED || facts->activation == ACTIVATION_ENDED))))
@@ -171,7 +178,8 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         facts->activation = ACTIVATION_PENDING; /* it is just going; the next look tells */
         return !later(error);
     }
-    if (profile.unsaved || strcmp(profile.filename, candidate->path) != 0 ||
+    /* a shadow is in memory to NM */
+    if ((profile.unsaved && !record->pair[i].edit) || strcmp(profile.filename, candidate->path) != 0 ||
         !network_settings_same(applied, profile.settings))
         facts->activation = ACTIVATION_MODIFIED;
     return TRUE;
@@ -211,7 +219,7 @@ static gboolean staleness(Engine *engine, const Record *record, int i, struct pa
     const struct record_pair *pair = &record->pair[i];
     g_autoptr(GError) error = NULL, other = NULL;
 
-    gboolean fresh = in_step(engine, &pair->candidate, &error) &&
+    gboolean fresh = (pair->edit || in_step(engine, &pair->candidate, &error)) &&
                      (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other));
     facts->stale = !fresh && !engine->load_tried[i];
     return !later(error) && !later(other);

@@ -88,6 +88,9 @@ static enum history_standing standing_in(JsonObject *entry, const char *uuid)
 
     for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
         JsonObject *pair = as_object(pairs, i);
+        gboolean edit = pair && names(pair, "candidate", uuid) && names(pair, "replaced", uuid);
+        if (edit)
+            return STANDING_GOOD; /* with the one content or the other */
         if (pair && names(pair, "candidate", uuid))
             return promoted ? STANDING_GOOD : STANDING_NOT_GOOD;
         if (pair && names(pair, "replaced", uuid))

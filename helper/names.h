@@ -37,14 +37,13 @@
  * would load as profiles. */
 #define NM_TRIAL_TEMPORARY ".nm-trial-new."
 
-/* NetworkManager's other directories of profiles: gone after a reboot, and the vendor's */
-#define NM_RUN_PROFILE_DIR "/run/NetworkManager/system-connections"
-#define NM_LIB_PROFILE_DIR "/usr/lib/NetworkManager/system-connections"
-
 /* NetworkManager's keyfile format (its documentation: nm-settings-keyfile) */
 #define KEYFILE_SUFFIX ".nmconnection"
 #define GROUP_CONNECTION "connection"
 #define GROUP_USER "user"
+#define GROUP_META ".nmmeta" /* NM's own notes, in its directory in /run */
+#define KEY_UUID "uuid"
+#define KEY_ID "id"
 #define KEY_AUTOCONNECT "autoconnect"
 #define KEY_PRIORITY "autoconnect-priority"
 #define NM_PRIORITY_MAX 999

@@ -64,7 +64,7 @@ Record *opening_record(const Engine *engine, const Plan *plan, const Options *op
     record->trial = (struct trial){
         .state = TRIAL_TRYING,
         .confirm = options->manual ? CONFIRM_MANUAL : CONFIRM_AUTO,
-        .fallback = options->fallback,
+        .fallback = options->fallback && !plan->pair[0].edit, /* one file cannot be both */
         .hold_ms = options->hold_ms,
         .n_pairs = plan->n_pairs,
     };
@@ -79,6 +79,7 @@ Record *opening_record(const Engine *engine, const Plan *plan, const Options *op
         record->pair[i].device = g_strdup(pair->device);
         record->pair[i].priority = pair->priority;
         record->pair[i].judged = pair->judged;
+        record->pair[i].edit = pair->edit;
         set_profile(&record->pair[i].candidate, pair->candidate);
         if (pair->replaced)
             set_profile(&record->pair[i].replaced, pair->replaced);
@@ -94,7 +95,7 @@ static gboolean take_checkpoint(const Engine *engine, const Plan *plan, Record *
 
     for (int i = 0; i < plan->n_pairs; i++) {
         devices[i] = plan->pair[i].nm.object;
-        if (g_strcmp0(plan->pair[i].nm.active_uuid, plan->pair[i].candidate->uuid) == 0)
+        if (plan->pair[i].up_already)
             return TRUE;
     }
     if (!network_checkpoint_create(engine->network, devices, CHECKPOINT_FIRST_S, &record->checkpoint, error))
@@ -120,7 +121,10 @@ static gboolean all_unchanged(const Plan *plan, GError **error)
 {
     for (int i = 0; i < plan->n_pairs; i++) {
         const PlanPair *pair = &plan->pair[i];
-        if (!unchanged(pair->candidate, error) || (!pair->auto_default && !unchanged(pair->replaced, error)))
+        /* an edit's candidate has no file yet, and where it is up already it is in the replaced one's place
+         */
+        if ((!pair->edit && !unchanged(pair->candidate, error)) ||
+            (!pair->auto_default && !(pair->edit && pair->up_already) && !unchanged(pair->replaced, error)))
             return FALSE;
     }
     return TRUE;
@@ -132,6 +136,8 @@ static gboolean mark_candidates(const Plan *plan, GError **error)
     for (int i = 0; i < plan->n_pairs; i++) {
         const Profile *candidate = plan->pair[i].candidate;
         gsize length = 0;
+        if (plan->pair[i].edit) /* its shadow is the engine's to write: nothing may come before the record */
+            continue;
         g_autofree char *text = profile_with_flags(candidate, &trying, &length, error);
         if (!text || !store_write(candidate->path, text, length, error))
             return FALSE;
@@ -160,10 +166,13 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
         g_autofree char *candidate = journal_clean(pair->candidate->id);
         g_autofree char *device = journal_clean(pair->device);
         g_autofree char *replaced = pair->replaced ? journal_clean(pair->replaced->id) : NULL;
-        journal_say(JOURNAL_STARTED, record, i,
-                    "trying \"%s\" in place of %s%s%s on %s, started by %s, %s, checks: %s", candidate,
-                    replaced ? "\"" : "", replaced ? replaced : "nothing", replaced ? "\"" : "", device,
-                    record->started_by, options->manual ? "to be confirmed" : "judged by its checks", checks);
+        g_autofree char *what = pair->edit ? g_strdup_printf("new content of \"%s\"", replaced)
+                                : !replaced
+                                    ? g_strdup_printf("\"%s\" in place of nothing", candidate)
+                                    : g_strdup_printf("\"%s\" in place of \"%s\"", candidate, replaced);
+        journal_say(JOURNAL_STARTED, record, i, "trying %s on %s, started by %s, %s, checks: %s", what,
+                    device, record->started_by, options->manual ? "to be confirmed" : "judged by its checks",
+                    checks);
     }
     if (before || !record->baseline)
         journal_say(JOURNAL_STARTED, record, -1, "before the trial: %s",
@@ -194,7 +203,8 @@ gboolean opening_open(const Engine *engine, const Plan *plan, const Options *opt
     (void)store_remove(path, NULL);
     for (int i = 0; i < plan->n_pairs; i++) {
         const Profile *candidate = plan->pair[i].candidate;
-        (void)store_write(candidate->path, candidate->data, candidate->length, NULL);
+        if (!plan->pair[i].edit)
+            (void)store_write(candidate->path, candidate->data, candidate->length, NULL);
     }
     if (record->checkpoint)
         (void)network_checkpoint_destroy(engine->network, record->checkpoint, NULL);

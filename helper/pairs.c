@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Which candidate goes with which device, and which profile it replaces there. */
 #include "auto-default.h"
+#include "edit.h"
 #include "names.h"
 #include "plan.h"
 
@@ -214,9 +215,41 @@ gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *s
         if (!only_one(plan->profiles, pair->candidate, error) || !find_device(pair, network, error) ||
             !one_for_each_device(plan, pair, error))
             return FALSE;
+        pair->up_already = g_strcmp0(pair->nm.active_uuid, pair->candidate->uuid) == 0;
     }
     sort(plan);
     return TRUE;
+}
+
+/* Somebody's own version until the next boot: it would be taken for ours, and go with it. */
+static gboolean no_shadow(const Profile *content, GError **error)
+{
+    g_autoptr(GPtrArray) run = profile_read_directory(NM_RUN_PROFILE_DIR, NULL);
+    const Profile *shadow = profile_by_uuid(run, content->uuid);
+    return (!shadow && !g_file_test(content->path, G_FILE_TEST_EXISTS)) ||
+           plan_refuse(error,
+                       "\"%s\" has another version until the next boot (%s), by another tool. Save it (nmcli "
+                       "connection modify %s connection.autoconnect yes), or remove that file and: nmcli "
+                       "connection load %s",
+                       content->id, shadow ? shadow->path : content->path, content->uuid,
+                       shadow ? shadow->path : content->path);
+}
+
+gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArray *skipped, Network *network,
+                        GError **error)
+{
+    PlanPair *pair = &plan->pair[0];
+
+    pair->replaced = plan_find(plan->profiles, skipped, request->edit, error);
+    if (!pair->replaced || !only_one(plan->profiles, pair->replaced, error))
+        return FALSE;
+    pair->candidate = edit_parse(pair->replaced, NM_RUN_PROFILE_DIR, request->text, request->length, error);
+    if (!pair->candidate)
+        return FALSE;
+    plan->n_pairs = 1;
+    pair->edit = TRUE;
+    pair->judged = !plan_controller(pair->candidate);
+    return no_shadow(pair->candidate, error) && find_device(pair, network, error);
 }
 
 /* Whether a --replace of a trial of several is meant for that pair: the profile is for its device. */

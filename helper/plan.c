@@ -7,6 +7,10 @@
 #include "names.h"
 #include "os.h"
 #include "storage.h"
+#include "store.h"
+
+#include <errno.h>
+#include <stdlib.h>
 
 G_DEFINE_QUARK(nm_trial_plan_error_quark, plan_error)
 
@@ -34,12 +38,29 @@ void plan_free(Plan *plan)
     g_clear_pointer(&plan->notes, g_ptr_array_unref);
     g_clear_pointer(&plan->warnings, g_ptr_array_unref);
     for (int i = 0; i < plan->n_pairs; i++) {
+        if (plan->pair[i].edit) /* it is not of the directory */
+            g_clear_pointer(&plan->pair[i].candidate, profile_free);
         network_device_clear(&plan->pair[i].nm);
         g_free(plan->pair[i].auto_default);
         g_free(plan->pair[i].device);
     }
     g_strfreev(plan->checks);
     g_free(plan);
+}
+
+/* Whoever names a file means what a link leads to. */
+char *plan_read(const char *file, gsize *ret_length, GError **error)
+{
+    g_autofree char *path = realpath(file, NULL);
+    g_autoptr(GError) failure = NULL;
+    char *data = NULL;
+
+    if (!path)
+        plan_refuse(error, "it cannot be read (%s).", g_strerror(errno));
+    else if (!store_read(path, &data, ret_length, &failure))
+        plan_refuse(error, "it cannot be read (%s). A profile is a regular file of at most %d MiB.",
+                    failure->message, STORE_FILE_MAX / 1024 / 1024);
+    return data;
 }
 
 /* Profiles by name */
@@ -158,7 +179,7 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
 
 static gboolean pair_known_to_nm(const PlanPair *pair, Network *network, gboolean may_load, GError **error)
 {
-    return known_to_nm(pair->candidate, network, may_load, error) &&
+    return (pair->edit || known_to_nm(pair->candidate, network, may_load, error)) &&
            (!pair->replaced || pair->auto_default || known_to_nm(pair->replaced, network, may_load, error));
 }
 
@@ -307,11 +328,12 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
     if (!plan_directory(request->state_dir, error) || !plan_directory(request->profile_dir, error))
         return NULL;
-    if (!plan_find_candidates(plan, request->candidates, skipped, network, error) ||
+    if (!(request->edit ? plan_find_edit(plan, request, skipped, network, error)
+                        : plan_find_candidates(plan, request->candidates, skipped, network, error)) ||
         !options_take_profile(request->options, plan->pair[0].candidate, error) ||
         !options_take_file(request->options, NM_TRIAL_CONF, error) ||
         !options_complete(request->options, plan->pair[0].candidate->type, error) ||
-        !plan_find_replaced(plan, request->replaces, skipped, network, error) ||
+        (!request->edit && !plan_find_replaced(plan, request->replaces, skipped, network, error)) ||
         !plan_suitable(plan, error) || !choose_checks(plan, request, network, error))
         return NULL;
     for (int i = 0; i < plan->n_pairs; i++)

@@ -18,6 +18,9 @@ struct plan_request {
     const char *const
         *replaces;    /* those of the command line (UUID, id, "none"), in any order; NULL: none. Where it
                          names none, the candidate's annotation does; else it is what is active now */
+    const char *edit; /* no candidates, but new content for this profile (UUID or id); NULL: candidates */
+    const char *text; /* ... that content, a keyfile */
+    gsize length;
     Options *options; /* what was asked for; plan_new() completes it by the first candidate's
                          annotations and the device's defaults */
     const char *profile_dir;
@@ -35,6 +38,8 @@ typedef struct {
     NetworkDevice nm;  /* the same as NM has it */
     int priority;      /* that the candidate is to have at least once promoted */
     gboolean judged;   /* by the checks: a port has no network of its own, its controller has */
+    gboolean edit;     /* the candidate is new content for the replaced profile (edit.h) */
+    gboolean up_already; /* the candidate is what the device has now */
 } PlanPair;
 
 typedef struct {
@@ -59,6 +64,9 @@ Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GE
  * then ports by name), and then what each replaces. FALSE with a PLAN_ERROR. */
 gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
                               GError **error);
+/* ... or the one pair of an edit. */
+gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArray *skipped, Network *network,
+                        GError **error);
 gboolean plan_find_replaced(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
                             GError **error);
 
@@ -78,6 +86,10 @@ gboolean plan_profile_suitable(const Profile *profile, GError **error);
 gboolean plan_bound(const Profile *profile, char **ret_device, GError **error);
 /* ... and that files in the directory are root's alone, and outlast a reboot. */
 gboolean plan_directory(const char *directory, GError **error);
+
+/* The bytes of a file that somebody names: a profile that is to be stored. NULL with a PLAN_ERROR. Caller
+ * frees. */
+char *plan_read(const char *file, gsize *ret_length, GError **error);
 
 /* What may work later: sets EXIT_FAILED, with what is wrong now. Always FALSE. */
 gboolean plan_later(GError **error, const GError *failure);

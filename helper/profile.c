@@ -76,7 +76,7 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
         refuse_syntax(data, length, error);
         return NULL;
     }
-    for (const char *const *key = (const char *const[]){"uuid", "id", NULL}; *key; key++)
+    for (const char *const *key = (const char *const[]){KEY_UUID, KEY_ID, NULL}; *key; key++)
         if (!g_key_file_has_key(keyfile, GROUP_CONNECTION, *key, NULL)) {
             g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
                         "section [connection] has no %s=; give the profile one of its own", *key);
@@ -324,6 +324,29 @@ void profile_set_key(GString *text, const char *group, const char *key, const ch
         g_string_insert(text, at_end ? (gssize)text->len : place.insert, line);
 }
 
+char *profile_raw_value(const char *value)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_key_file_set_string(file, "x", "x", value);
+    return g_key_file_get_value(file, "x", "x", NULL);
+}
+
+void profile_remove_group(GString *text, const char *group)
+{
+    gboolean inside = FALSE;
+
+    for (gsize start = 0; start < text->len;) {
+        const char *line = text->str + start, *newline = memchr(line, '\n', text->len - start), *name;
+        gsize size = newline ? (gsize)(newline - line) + 1 : text->len - start, name_size = 0;
+        if (line_kind(line, newline ? size - 1 : size, &name, &name_size) == LINE_GROUP)
+            inside = is(name, name_size, group);
+        if (inside)
+            g_string_erase(text, (gssize)start, (gssize)size);
+        else
+            start += size;
+    }
+}
+
 /* As the annotation is to read; NULL: it is not to be there. */
 static const char *wanted_state(const struct profile_flags *flags)
 {
@@ -403,12 +426,7 @@ char *profile_with_annotations(const Profile *profile, const struct profile_anno
     GString *text = g_string_new_len(profile->data, (gssize)profile->length);
 
     for (gsize i = 0; i < n; i++) {
-        g_autoptr(GKeyFile) file = g_key_file_new(); /* it knows how a value is written */
-        g_autofree char *raw = NULL;
-        if (annotations[i].value) {
-            g_key_file_set_string(file, GROUP_USER, annotations[i].key, annotations[i].value);
-            raw = g_key_file_get_value(file, GROUP_USER, annotations[i].key, NULL);
-        }
+        g_autofree char *raw = annotations[i].value ? profile_raw_value(annotations[i].value) : NULL;
         profile_set_key(text, GROUP_USER, annotations[i].key, raw);
     }
     return read_back(profile, text, has_annotations, &wanted, ret_length, error);

@@ -95,5 +95,9 @@ char *profile_with_annotations(const Profile *profile, const struct profile_anno
 /* How the file's flags look to a trial that would promote it at `priority`. */
 enum flags_state profile_flags_state(const Profile *profile, int priority);
 
-/* Sets (value NULL: removes) one key in keyfile text; a helper of the above, exported for its test. */
+/* Sets (value NULL: removes) one key in keyfile text, whose value is written as it is. */
 void profile_set_key(GString *text, const char *group, const char *key, const char *value);
+/* How GKeyFile writes that string as a value. Caller frees. */
+char *profile_raw_value(const char *value);
+/* Removes a group from keyfile text, with its comments. */
+void profile_remove_group(GString *text, const char *group);

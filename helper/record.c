@@ -141,6 +141,7 @@ static void put_pair(GKeyFile *file, const Record *record, int i)
     put(file, group, "device", pair->device);
     g_key_file_set_integer(file, group, "priority", pair->priority);
     g_key_file_set_boolean(file, group, "judged", pair->judged);
+    g_key_file_set_boolean(file, group, "edit", pair->edit);
     g_key_file_set_boolean(file, group, "activated", record->trial.pair[i].activated);
     g_key_file_set_boolean(file, group, "was-active", record->trial.pair[i].was_active);
     put(file, group, "active-path", pair->active_path);
@@ -292,6 +293,7 @@ static void get_pair(struct reader *in, Record *record, int i)
     pair->device = get(in, "device");
     pair->priority = (int)get_number(in, "priority", -999, 999);
     pair->judged = get_boolean(in, "judged");
+    pair->edit = get_boolean(in, "edit");
     t->activated = get_boolean(in, "activated");
     t->was_active = get_boolean(in, "was-active");
     pair->active_path = get_optional(in, "active-path");
@@ -299,6 +301,8 @@ static void get_pair(struct reader *in, Record *record, int i)
     t->has_replaced = get_boolean(in, "has-replaced");
     if (t->has_replaced)
         get_profile(in, "replaced", &pair->replaced);
+    if (pair->edit && g_strcmp0(pair->candidate.uuid, pair->replaced.uuid) != 0)
+        wrong(in, "edit");
     in->group = NULL;
 }
 

@@ -26,6 +26,7 @@ struct record_pair {
     char *device;                   /* interface name */
     int priority;      /* autoconnect-priority that the candidate is to have at least once promoted */
     gboolean judged;   /* by the checks: a port has no network of its own */
+    gboolean edit;     /* the candidate is new content for the replaced profile (see edit.h) */
     char *active_path; /* D-Bus path that ActivateConnection returned, NULL: nothing activated (see
                           `activated`) */
 };

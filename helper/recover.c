@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The way back without a record: the profiles' own annotations say what is on trial. */
+#include "edit.h"
 #include "engine.h"
 #include "journal.h"
 #include "names.h"
@@ -69,20 +70,60 @@ static gboolean was_on_trial(const Profile *profile)
              g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), REASON_RECORD_LOST) == 0));
 }
 
+static gboolean ready(Network *network, GError **error)
+{
+    g_autofree char *why = NULL;
+
+    network_set_limit(network, 0);
+    if (network_look(network, &why) != NETWORK_READY)
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "%s", why);
+    return why == NULL;
+}
+
 /* Takes the candidate down; NM then brings back the device's autoconnect profile by itself. */
 static gboolean take_down(Network *network, const Profile *candidate, GError **error)
 {
     const char *paths[] = {candidate->path, NULL};
-    g_autofree char *why = NULL;
 
     if (!network) /* before NM's start: there is nothing to take down */
         return TRUE;
-    network_set_limit(network, 0);
-    if (network_look(network, &why) != NETWORK_READY) {
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "%s", why);
+    return ready(network, error) && network_load(network, paths, error) && network_deactivate_profile(network, candidate->uuid, error);
+}
+
+/* The profile of a dropped shadow again, with its own content. It is its device's only one perhaps: nothing
+ * else would come up. */
+static gboolean bring_back(Network *network, const Profile *shadow, GError **error)
+{
+    const char *paths[] = {shadow->path, NULL};
+    g_auto(NetworkProfile) known = {0};
+    g_auto(NetworkDevice) device = {0};
+    g_autofree char *active = NULL;
+    g_autofree char *clean = journal_clean(shadow->id);
+
+    if (!network_load(network, paths, error) || !network_get_profile(network, shadow->uuid, &known, error) ||
+        !network_get_device(network, shadow->interface ? shadow->interface : "", &device, error) ||
+        !network_activate(network, known.object, device.object, &active, error))
         return FALSE;
+    journal_say(JOURNAL_RESTORED, NULL, -1,
+                "dropped the new content of \"%s\", which was on trial when the record was lost", clean);
+    return TRUE;
+}
+
+/* A shadow that is gone is what a later try of this recovery does not find: it goes last. */
+static gboolean drop_edits(Network *network, GError **error)
+{
+    g_autoptr(GPtrArray) dropped = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
+
+    if (!network) /* the boot has dropped what was in /run */
+        return TRUE;
+    if (!ready(network, error) || !edit_drop_shadows(NM_RUN_PROFILE_DIR, dropped, error))
+        return FALSE;
+    for (guint i = 0; i < dropped->len; i++) {
+        g_autoptr(GError) failure = NULL;
+        if (!bring_back(network, dropped->pdata[i], &failure))
+            journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", failure->message);
     }
-    return network_load(network, paths, error) && network_deactivate_profile(network, candidate->uuid, error);
+    return TRUE;
 }
 
 gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
@@ -98,7 +139,8 @@ gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
         if (was_on_trial(profiles->pdata[i]) && !take_down(engine->network, profiles->pdata[i], error))
             return FALSE;
     /* Until all of that is done the record stays: it is what brings us here again. */
-    if (!all_readable(skipped, error) || !store_set_aside(path, &aside, error))
+    if (!all_readable(skipped, error) || !drop_edits(engine->network, error) ||
+        !store_set_aside(path, &aside, error))
         return FALSE;
     journal_say(JOURNAL_RECORD_BAD, NULL, -1,
                 "The record of a trial cannot be used (%s). It was set aside as %s.", why->message, aside);

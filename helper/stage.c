@@ -11,10 +11,8 @@
 #include "store.h"
 #include "verbs.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* With the suffix and a temporary file's prefix, it is still a name. */
 #define NAME_LENGTH_MAX 200
@@ -95,21 +93,6 @@ static char *target_of(const char *file, GError **error)
     return NULL;
 }
 
-/* Whoever names a file means what a link leads to. */
-static char *read_source(const char *file, gsize *ret_length, GError **error)
-{
-    g_autofree char *path = realpath(file, NULL);
-    g_autoptr(GError) failure = NULL;
-    char *data = NULL;
-
-    if (!path)
-        plan_refuse(error, "it cannot be read (%s).", g_strerror(errno));
-    else if (!store_read(path, &data, ret_length, &failure))
-        plan_refuse(error, "it cannot be read (%s). A profile is a regular file of at most %d MiB.",
-                    failure->message, STORE_FILE_MAX / 1024 / 1024);
-    return data;
-}
-
 static gboolean understand(Staged *staged, GError **error)
 {
     /* What became of it elsewhere says nothing here. */
@@ -117,7 +100,7 @@ static gboolean understand(Staged *staged, GError **error)
     g_autofree char *path = target_of(staged->file, error);
     g_autoptr(GError) failure = NULL;
     gsize length = 0;
-    char *data = path ? read_source(staged->file, &length, error) : NULL;
+    char *data = path ? plan_read(staged->file, &length, error) : NULL;
 
     if (!data)
         return FALSE;

@@ -18,7 +18,7 @@
 
 /* As the command line has them. */
 struct words {
-    char *timeout, *hold, *confirm;
+    char *timeout, *hold, *confirm, *edit, *from;
     char **replaces, **checks;
     gboolean fallback, wait, dry_run;
 };
@@ -64,8 +64,13 @@ static void announce(const Record *record, const Options *options)
         g_autofree char *candidate = journal_clean(pair->candidate.id);
         g_autofree char *device = journal_clean(pair->device);
         g_autofree char *back = journal_clean(pair->replaced.id ? pair->replaced.id : "no network");
-        g_string_append_printf(text, "\"%s\" is on trial on %s; else back to \"%s\".\n", candidate, device,
-                               back);
+        if (pair->edit)
+            g_string_append_printf(text,
+                                   "The new content of \"%s\" is on trial on %s; else back to the old one.\n",
+                                   back, device);
+        else
+            g_string_append_printf(text, "\"%s\" is on trial on %s; else back to \"%s\".\n", candidate,
+                                   device, back);
     }
     if (options->manual)
         g_string_append_printf(text, "%s if confirmed", stays);
@@ -147,9 +152,12 @@ static void show_pair(const PlanPair *pair, const Options *options)
     g_autofree char *device = journal_clean(pair->device);
     g_autofree char *replaced = journal_clean(pair->replaced ? pair->replaced->id : "nothing");
 
-    printf("Would try \"%s\" on %s.\n  replaced  %s\n  priority  %d once promoted\n", candidate, device,
-           replaced, pair->priority);
-    if (pair->replaced)
+    if (pair->edit)
+        printf("Would try new content of \"%s\" on %s.\n", replaced, device);
+    else
+        printf("Would try \"%s\" on %s.\n  replaced  %s\n", candidate, device, replaced);
+    printf("  priority  %d once promoted\n", pair->priority);
+    if (pair->replaced && !pair->edit)
         printf("  after     \"%s\" has autoconnect %s\n", replaced,
                options->fallback ? "on still, as a fallback" : "off");
 }
@@ -169,9 +177,43 @@ static void show(const Plan *plan, const Options *options)
     printf("Nothing was changed.\n");
 }
 
+/* Either candidates, or an edit, which has no other way back than its own old content. */
+static gboolean fit_together(const struct words *words, int n_candidates, GError **error)
+{
+    const char *why = NULL;
+
+    if (words->edit && !words->from)
+        why = "--edit needs --from FILE, the new content as a keyfile.";
+    else if (words->from && !words->edit)
+        why = "--from goes with --edit PROFILE, the profile that gets this content.";
+    else if (words->edit && n_candidates > 0)
+        why = "--edit tries one profile's new content, and no other candidate.";
+    else if (words->edit && (words->replaces || words->fallback))
+        why = "--replace and --fallback are for candidates: an edit goes back to the profile's old content.";
+    else if (!words->edit && n_candidates == 0)
+        why = "name the candidate, or a profile to edit. See: nm-trial start --help";
+    if (why)
+        g_set_error_literal(error, PLAN_ERROR, EXIT_USAGE, why);
+    return !why;
+}
+
 static int start(VerbContext *context, const struct words *words, Options *options, char **candidates)
 {
+    gsize length = 0;
+    g_autofree char *text = NULL;
+    g_autoptr(GError) unreadable = NULL;
+
+    if (words->from) {
+        text = plan_read(words->from, &length, &unreadable);
+        if (!text) {
+            verb_error("%s: %s", words->from, unreadable->message);
+            return unreadable->code;
+        }
+    }
     const struct plan_request request = {
+        .edit = words->edit,
+        .text = text,
+        .length = length,
         .candidates = (const char *const *)candidates,
         .replaces = (const char *const *)words->replaces,
         .options = options,
@@ -223,6 +265,8 @@ static void words_clear(struct words *words)
     g_free(words->timeout);
     g_free(words->hold);
     g_free(words->confirm);
+    g_free(words->edit);
+    g_free(words->from);
     g_strfreev(words->checks);
 }
 
@@ -236,6 +280,8 @@ int verb_start(int argc, char **argv)
     const GOptionEntry entries[] = {
         {"replace", 0, 0, G_OPTION_ARG_STRING_ARRAY, &words.replaces,
          "Go back to this one; default: the active one", "PROFILE"},
+        {"edit", 0, 0, G_OPTION_ARG_STRING, &words.edit, "No candidate: new content for this one", "PROFILE"},
+        {"from", 0, 0, G_OPTION_ARG_FILENAME, &words.from, "... a keyfile", "FILE"},
         {"timeout", 0, 0, G_OPTION_ARG_STRING, &words.timeout, "Deadline (120s; manual 600s; modem 300s)",
          "DUR"},
         {"hold", 0, 0, G_OPTION_ARG_STRING, &words.hold, "All checks must pass for so long (10s)", "DUR"},
@@ -248,10 +294,11 @@ int verb_start(int argc, char **argv)
         {"dry-run", 0, 0, G_OPTION_ARG_NONE, &words.dry_run, "Show what would be done, or why not", NULL},
         {0}};
 
-    if (verb_parse(&argc, &argv, entries, 1, TRIAL_PAIRS_MAX, "CANDIDATE...",
+    if (verb_parse(&argc, &argv, entries, 0, TRIAL_PAIRS_MAX, "CANDIDATE... | --edit PROFILE --from FILE",
                    "Activates the stored profile CANDIDATE (UUID or id) on probation. Until it\n"
                    "is promoted, a reboot or power cut brings the replaced profile back. Several\n"
-                   "candidates, one for a device, succeed or fail together.\n\n"
+                   "candidates, one for a device, succeed or fail together. With --edit, PROFILE keeps\n"
+                   "its UUID and gets FILE's content if that proves itself.\n\n"
                    "PROFILE: UUID or id; none: the device had no network. DUR: 90, 90s, 10m, 1h,\n"
                    "from 1s to 24h. Checks, by default: nm where it can be believed, else gateway.\n"
                    "Your own: an executable in " NM_TRIAL_CHECK_DIR ", by its name.\n"
@@ -259,8 +306,9 @@ int verb_start(int argc, char **argv)
                    "  nm-trial start new-uplink --wait\n"
                    "  nm-trial start new-uplink --confirm manual     then: nm-trial confirm\n"
                    "  nm-trial start new-uplink --check gateway --hold 30s --dry-run\n"
-                   "  nm-trial start br-new port-new --replace br --replace port")) {
-        if (!understand(&words, &options, &error))
+                   "  nm-trial start br-new port-new --replace br --replace port\n"
+                   "  nm-trial start --edit lan --from lan-with-new-gateway.nmconnection --wait")) {
+        if (!fit_together(&words, argc - 1, &error) || !understand(&words, &options, &error))
             verb_usage(error);
         else
             status = verb_open(&context) ? start(&context, &words, &options, argv + 1) : EXIT_FAILED;

@@ -145,7 +145,7 @@ static gboolean controller_in_trial(const Plan *plan, const PlanPair *pair, GErr
 static gboolean competes(const PlanPair *pair, const Profile *other)
 {
     const Profile *candidate = pair->candidate;
-    if (other == candidate || !other->autoconnect || !profile_believed(other) ||
+    if (strcmp(other->uuid, candidate->uuid) == 0 || !other->autoconnect || !profile_believed(other) ||
         strcmp(other->type, candidate->type) != 0 || !plan_fits(other, pair->device))
         return FALSE;
     NMSettingWireless *a = nm_connection_get_setting_wireless(candidate->connection);
@@ -213,7 +213,7 @@ static void add_warnings(Plan *plan, const PlanPair *pair)
     const Profile *candidate = pair->candidate, *replaced = pair->replaced;
     const char *active = pair->nm.active_uuid;
 
-    if (candidate->autoconnect)
+    if (candidate->autoconnect && !pair->edit)
         warn(plan, "\"%s\" has autoconnect on: it goes off now, and stays off unless the trial is promoted",
              candidate->id);
     if (replaced && g_strcmp0(active, replaced->uuid) != 0 && g_strcmp0(active, candidate->uuid) != 0)

@@ -70,6 +70,12 @@ static const char *text_of(JsonObject *object, const char *name)
     return json_object_get_string_member_with_default(object, name, "");
 }
 
+static const char *uuid_of(JsonObject *pair, const char *role)
+{
+    JsonNode *profile = json_object_get_member(pair, role);
+    return profile && JSON_NODE_HOLDS_OBJECT(profile) ? text_of(json_node_get_object(profile), "uuid") : "";
+}
+
 /* "eth0: new-uplink in place of lan" */
 static char *pair_text(JsonObject *pair)
 {
@@ -79,6 +85,8 @@ static char *pair_text(JsonObject *pair)
     g_autofree char *from = journal_clean(some ? text_of(json_node_get_object(replaced), "id") : "nothing");
     g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
     g_autofree char *device = journal_clean(text_of(pair, "device"));
+    if (some && strcmp(uuid_of(pair, "candidate"), uuid_of(pair, "replaced")) == 0)
+        return g_strdup_printf("%s: new content of \"%s\"", device, from);
     return g_strdup_printf("%s: \"%s\" in place of %s%s%s", device, to, some ? "\"" : "", from,
                            some ? "\"" : "");
 }

@@ -72,11 +72,16 @@ class HostileNames(Case):
         self.said_harmlessly("cancel", trial)
         self.wait_closed(trial, 5)
 
+    def published(self, trial):
+        """What the agent has published, once it is of that trial: it comes to it a moment after start does."""
+        text = self.device.run("cat", "/run/nm-trial/status.json").stdout
+        return text if json.loads(text)["id"] == trial else None
+
     def told(self, trial, candidate, replaced):
         """All that looks at an open trial."""
         pair = json.loads(self.said_harmlessly("status", "--json"))["pairs"][0]
         self.assertEqual((pair["candidate"]["id"], pair["replaced"]["id"]), (candidate, replaced))
-        published = self.device.run("cat", "/run/nm-trial/status.json").stdout
+        published = wait_for("the published trial", lambda: self.published(trial))
         self.assert_harmless(published, "status.json")
         self.assertEqual(json.loads(published)["pairs"][0]["candidate"]["id"], candidate)
         self.assertIn("evil\\n\\u001b[31mred", self.said_harmlessly("status"))

@@ -33,6 +33,18 @@ const struct scenario earlier_scenarios[] = {
     {"promoting, candidate gone", TRIAL_PROMOTING, 1, GONE, .promoted = TRUE, .reason = "confirmed"},
     {"promoting, candidate broken", TRIAL_PROMOTING, 1, BROKEN, .promoted = TRUE, .reason = "confirmed"},
     {"promoting, replaced gone", TRIAL_PROMOTING, 1, ON, GONE, .promoted = TRUE, .reason = "confirmed"},
+    {"edit, trying", TRIAL_TRYING, 1, .edit = TRUE, .reason = "unconfirmed-reboot"},
+    {"edit, trying, modified", TRIAL_TRYING, 1, AS_STARTED, EDITED, .edit = TRUE,
+     .reason = "unconfirmed-reboot"},
+    {"edit, trying, a second file", TRIAL_TRYING, 1, ON, .edit = TRUE, .reason = "unconfirmed-reboot"},
+    {"edit, trying, deleted", TRIAL_TRYING, 1, ON, GONE, .edit = TRUE, .reason = "unconfirmed-reboot"},
+    {"edit, trying, off", TRIAL_TRYING, 1, AS_STARTED, OFF, .edit = TRUE, .reason = "unconfirmed-reboot"},
+    {"edit, reverting", TRIAL_REVERTING, 1, ON, EDITED, .edit = TRUE, .reason = "cancelled"},
+    {"edit, promoting", TRIAL_PROMOTING, 1, .edit = TRUE, .promoted = TRUE, .reason = "confirmed"},
+    {"edit, promoting, gone", TRIAL_PROMOTING, 1, ON, GONE, .edit = TRUE, .promoted = TRUE,
+     .reason = "confirmed"},
+    {"edit, promoting, written", TRIAL_PROMOTING, 1, ON, EDITED, .edit = TRUE, .promoted = TRUE,
+     .reason = "confirmed"},
     {"record lost", TRIAL_TRYING, 1, .record_lost = TRUE},
     {"record lost, two pairs", TRIAL_TRYING, 2, .record_lost = TRUE},
     {"record lost, candidate on, replaced off", TRIAL_TRYING, 1, ON, OFF, .record_lost = TRUE},
@@ -41,6 +53,41 @@ const struct scenario earlier_scenarios[] = {
 const gsize earlier_n_scenarios = G_N_ELEMENTS(earlier_scenarios);
 
 /* The files at first */
+
+/* Another address. */
+static char *edited(const char *data)
+{
+    char *text = g_strdup(data);
+    strstr(text, "192.0.2")[2] = '3';
+    return text;
+}
+
+/* The pair as an edit has it. */
+static void make_edit(const char *dir, struct record_pair *pair)
+{
+    struct record_profile *candidate = &pair->candidate, *replaced = &pair->replaced;
+
+    pair->edit = TRUE;
+    g_free(candidate->uuid);
+    g_free(candidate->path);
+    g_free(candidate->data);
+    candidate->uuid = g_strdup(replaced->uuid);
+    candidate->path = g_build_filename(dir, "run", "replaced-0.nmconnection", NULL);
+    candidate->data = edited(replaced->data);
+    candidate->length = strlen(candidate->data);
+}
+
+/* What other tools may have left of an edit's UUID. */
+static void put_strays(struct fixture *f, const struct record_pair *pair)
+{
+    g_autofree char *tombstone = g_strconcat(pair->replaced.uuid, ".nmmeta", NULL);
+    if (f->scenario->candidate == ON) {
+        g_free(scratch_put(f->dir, "candidate-0.nmconnection", pair->candidate.data));
+        g_free(scratch_put(f->dir, tombstone, "[nmmeta]\nuuid=x\n"));
+    }
+    g_ptr_array_add(f->names, g_strdup("candidate-0.nmconnection"));
+    f->tombstone = g_steal_pointer(&tombstone);
+}
 
 static char *text_at_first(enum at_first how, const struct record_profile *profile, int n)
 {
@@ -53,11 +100,8 @@ static char *text_at_first(enum at_first how, const struct record_profile *profi
     case ON:
     case OFF:
         return sample_profile(n, how == ON, candidate ? "trying" : NULL, candidate ? replaces : NULL);
-    case EDITED: {
-        char *text = g_strdup(profile->data);
-        strstr(text, "192.0.2")[2] = '3';
-        return text;
-    }
+    case EDITED:
+        return edited(profile->data);
     case BROKEN:
         return g_strdup("[connection]\nid=x\n");
     case GONE:
@@ -86,7 +130,11 @@ struct fixture *earlier_begin(const struct scenario *scenario)
     f->record->trial.fallback = scenario->fallback;
     for (int i = 0; i < scenario->n_pairs; i++) {
         struct record_pair *pair = &f->record->pair[i];
-        put_profile(f, scenario->candidate, &pair->candidate, 2 * i + 1);
+        if (scenario->edit) {
+            make_edit(f->dir, pair);
+            put_strays(f, pair);
+        } else
+            put_profile(f, scenario->candidate, &pair->candidate, 2 * i + 1);
         if (!scenario->none)
             put_profile(f, scenario->replaced, &pair->replaced, 2 * i + 2);
         else {
@@ -94,6 +142,8 @@ struct fixture *earlier_begin(const struct scenario *scenario)
             g_clear_pointer(&pair->replaced.uuid, g_free);
         }
     }
+    if (f->tombstone)
+        g_ptr_array_add(f->names, g_strdup(f->tombstone));
     f->other = sample_profile(17, TRUE, "promoted", NULL);
     g_free(scratch_put(f->dir, OTHER, f->other));
     g_ptr_array_add(f->names, g_strdup(OTHER));
@@ -111,6 +161,7 @@ void earlier_end(struct fixture *f)
     record_free(f->record);
     scratch_free(f->dir);
     g_free(f->other);
+    g_free(f->tombstone);
     g_ptr_array_unref(f->names);
     g_free(f);
 }
@@ -158,6 +209,17 @@ void earlier_assert_replaced(const struct fixture *f, int i)
     g_autoptr(Profile) now = earlier_profile(f, recorded), then = profile_of(recorded, recorded->data);
     gboolean back = !f->scenario->promoted || f->scenario->fallback;
 
+    if (f->scenario->edit) {
+        g_autoptr(Profile) wanted =
+            profile_of(&f->record->pair[i].candidate, f->record->pair[i].candidate.data);
+        g_assert_nonnull(now);
+        if (back)
+            g_assert_cmpstr(now->data, ==, recorded->data);
+        g_assert_true(profile_same(now, back ? then : wanted));
+        g_assert_cmpint(profile_flags_state(now, SAMPLE_PRIORITY), ==, back ? FLAGS_OTHER : FLAGS_PROMOTED);
+        g_assert_nonnull(strstr(now->data, "# by hand, do not lose\n"));
+        return;
+    }
     if (f->scenario->promoted && f->scenario->replaced == GONE) {
         g_assert_null(now);
         return;
@@ -192,8 +254,13 @@ void earlier_assert_end(const struct fixture *f)
     g_autofree char *record = scratch_get(f->dir, NM_TRIAL_RECORD), *other = scratch_get(f->dir, OTHER);
     g_autofree char *aside = scratch_get(f->dir, NM_TRIAL_RECORD ".bad-1"), *names = scratch_names(f->dir);
 
+    if (f->tombstone)
+        g_assert_null(strstr(names, f->tombstone));
     for (int i = 0; i < f->scenario->n_pairs; i++) {
-        assert_candidate(f, i);
+        if (f->scenario->edit)
+            g_assert_null(strstr(names, "candidate-0"));
+        else
+            assert_candidate(f, i);
         if (!f->scenario->none)
             earlier_assert_replaced(f, i);
     }
@@ -214,6 +281,8 @@ gboolean earlier_boots(const struct record_profile *recorded, const char *text)
 /* Whether a device had a profile to boot with before anything began; if so, it has one at every instant. */
 gboolean earlier_safe_at_first(const struct scenario *s)
 {
+    if (s->edit)
+        return s->replaced == AS_STARTED && s->candidate == AS_STARTED;
     return !s->none && (s->candidate == ON || s->replaced == AS_STARTED);
 }
 

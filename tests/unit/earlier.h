@@ -19,6 +19,9 @@ struct scenario {
     enum at_first replaced;
     gboolean fallback;
     gboolean none; /* --replace none */
+    gboolean edit; /* the candidate is new content of the replaced profile. What was in /run is gone; EDITED:
+                      the profile's own file has that content, a candidate that is ON: a second file has it,
+                      and a tombstone hides the profile */
     gboolean record_lost;
     gboolean promoted;
     const char *reason;
@@ -30,6 +33,7 @@ struct fixture {
     const struct scenario *scenario;
     Scratch *dir;     /* the state directory and the profile directory */
     Record *record;   /* as it is on the disk at first */
+    char *tombstone;  /* name of the one that may hide an edit's profile, NULL: no edit */
     char *other;      /* another profile's content */
     GPtrArray *names; /* of all files that can be: the profiles in their order, then the three of the state */
 };

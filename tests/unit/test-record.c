@@ -53,6 +53,7 @@ static void assert_same(const Record *a, const Record *b)
         g_assert_cmpint(a->trial.pair[i].activated, ==, b->trial.pair[i].activated);
         g_assert_cmpint(a->trial.pair[i].was_active, ==, b->trial.pair[i].was_active);
         g_assert_cmpstr(p->device, ==, q->device);
+        g_assert_cmpint(p->edit, ==, q->edit);
         g_assert_cmpint(p->priority, ==, q->priority);
         g_assert_cmpstr(p->active_path, ==, q->active_path);
         assert_profile(&p->candidate, &q->candidate);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "edit.h"
+
+#include "names.h"
+#include "plan.h"
+#include "store.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define KEY_SHADOWED "shadowed-storage"
+#define META_SUFFIX ".nmmeta"
+
+/* The content */
+
+static gboolean fits(const Profile *profile, const Profile *content, GError **error)
+{
+    g_autofree char *device = NULL, *its = NULL;
+
+    if (strcmp(content->uuid, profile->uuid) != 0)
+        return plan_refuse(
+            error,
+            "the new content has the UUID %s, \"%s\" has %s. Leave uuid= out, or start the new "
+            "one as a candidate of its own.",
+            content->uuid, profile->id, profile->uuid);
+    if (strcmp(content->type, profile->type) != 0)
+        return plan_refuse(error, "the new content is of type %s, \"%s\" of type %s.", content->type,
+                           profile->id, profile->type);
+    if (!plan_bound(content, &its, error) || !plan_bound(profile, &device, error))
+        return FALSE;
+    return strcmp(its, device) == 0 ||
+           plan_refuse(error, "the new content is for %s, \"%s\" for %s.", its, profile->id, device);
+}
+
+static void add_missing(GString *text, GKeyFile *file, const char *key, const char *value)
+{
+    g_autofree char *raw = profile_raw_value(value);
+    if (!g_key_file_has_key(file, GROUP_CONNECTION, key, NULL))
+        profile_set_key(text, GROUP_CONNECTION, key, raw);
+}
+
+Profile *edit_parse(const Profile *profile, const char *run_dir, const char *text, gsize length,
+                    GError **error)
+{
+    g_autofree char *name = g_path_get_basename(profile->path), *path = g_build_filename(run_dir, name, NULL);
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) failure = NULL;
+    GString *full = g_string_new_len(text, (gssize)length);
+
+    /* what is no keyfile is profile_parse()'s to refuse */
+    if (g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, NULL)) {
+        add_missing(full, file, KEY_UUID, profile->uuid);
+        add_missing(full, file, KEY_ID, profile->id);
+        profile_remove_group(full, GROUP_META);
+    }
+    length = full->len;
+    g_autoptr(Profile) content = profile_parse(path, g_string_free(full, FALSE), length, &failure);
+    if (!content)
+        plan_refuse(error, "the new content of \"%s\" cannot be used%s", profile->id,
+                    failure->message + (g_str_has_prefix(failure->message, path) ? strlen(path) : 0));
+    return content && fits(profile, content, error) ? g_steal_pointer(&content) : NULL;
+}
+
+/* The content as it is stored: with autoconnect, whatever it said, as it is to be the profile of its device.
+ */
+static char *with_state(const struct record_pair *pair, const char *state, gsize *ret_length, GError **error)
+{
+    const struct profile_flags flags = {TRUE, pair->priority, state, NULL};
+    g_autoptr(Profile) content = recorded_profile(&pair->candidate, error);
+    return content ? profile_with_flags(content, &flags, ret_length, error) : NULL;
+}
+
+/* NM goes by the key: without it, whoever modifies the profile meanwhile leaves a second file of its UUID. */
+static char *as_shadow(const struct record_pair *pair, gsize *ret_length, GError **error)
+{
+    g_autofree char *plain = with_state(pair, "trying", ret_length, error);
+    g_autofree char *own = profile_raw_value(pair->replaced.path);
+    if (!plain)
+        return NULL;
+    GString *text = g_string_new_len(plain, (gssize)*ret_length);
+    profile_set_key(text, GROUP_META, KEY_SHADOWED, own);
+    *ret_length = text->len;
+    return g_string_free(text, FALSE);
+}
+
+/* What is there */
+
+static gboolean has_uuid(const char *path, const char *uuid)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *data = NULL, *its = NULL;
+    gsize length = 0;
+
+    if (!store_read(path, &data, &length, NULL) || !strstr(data, uuid) ||
+        !g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL))
+        return FALSE;
+    its = g_key_file_get_string(file, GROUP_CONNECTION, KEY_UUID, NULL);
+    return g_strcmp0(its, uuid) == 0;
+}
+
+/* How closely to look: at every file, or at names alone, which is how NM's own second files are known (by
+ * their UUID). That costs nothing in the number of profiles. */
+enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
+
+/* Every file of the directory but `own` that gives the UUID another content, or hides it. */
+static void add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
+                       enum look look)
+{
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    g_autofree char *tombstone = g_strconcat(uuid, META_SUFFIX, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(directory, name, NULL);
+        if (strcmp(name, tombstone) == 0 ||
+            (strcmp(path, own) != 0 && !profile_ignored(name) &&
+             (look == LOOK_AT_NAMES ? strstr(name, uuid) != NULL : has_uuid(path, uuid))))
+            g_ptr_array_add(strays, g_steal_pointer(&path));
+    }
+}
+
+/* Paths (caller unrefs): another tool's second file of the UUID, a tombstone, and, when looking at files, our
+ * shadow. */
+static GPtrArray *strays_of(const struct record_pair *pair, enum look look)
+{
+    GPtrArray *strays = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *stored = g_path_get_dirname(pair->replaced.path);
+    g_autofree char *run = g_path_get_dirname(pair->candidate.path);
+    add_strays(strays, run, pair->replaced.uuid, look == LOOK_AT_NAMES ? pair->candidate.path : "", look);
+    add_strays(strays, stored, pair->replaced.uuid, pair->replaced.path, look);
+    return strays;
+}
+
+static gboolean any_stray(const struct record_pair *pair, enum look look)
+{
+    g_autoptr(GPtrArray) strays = strays_of(pair, look);
+    return strays->len > 0;
+}
+
+/* The facts */
+
+static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
+                         struct pair_facts *facts)
+{
+    g_autoptr(Profile) then = recorded_profile(&record->pair[i].candidate, NULL);
+    const char *state = shadow ? profile_annotation(shadow, ANNOTATION_STATE) : NULL;
+
+    facts->candidate_flags = g_strcmp0(state, "trying") == 0 ? FLAGS_TRYING : FLAGS_OTHER;
+    if (found == FOUND_NOTHING && !record->trial.pair[i].activated)
+        facts->candidate = FILE_SAME; /* it was not written yet */
+    else if (found ==
+             FOUND_NOTHING) /* `nmcli connection modify` and `delete` drop it; the one writes first */
+        facts->candidate = facts->replaced_bootable ? FILE_GONE : FILE_CHANGED;
+    else if (any_stray(&record->pair[i], LOOK_AT_NAMES))
+        facts->candidate = FILE_CHANGED;
+    else
+        facts->candidate = shadow && then && profile_same(shadow, then) ? FILE_SAME : FILE_CHANGED;
+}
+
+gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
+{
+    const struct record_pair *pair = &record->pair[i];
+    GError *failure = NULL;
+    enum found found_own = FOUND_NOTHING, found_shadow = FOUND_NOTHING;
+    g_autoptr(Profile) own = read_profile(pair->replaced.path, &found_own, &failure);
+    g_autoptr(Profile) shadow = failure ? NULL : read_profile(pair->candidate.path, &found_shadow, &failure);
+    g_autoptr(Profile) good = recorded_profile(&pair->replaced, NULL);
+    g_autoptr(Profile) wanted = recorded_profile(&pair->candidate, NULL);
+
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    facts->replaced_bootable =
+        own && good && own->autoconnect && own->priority >= good->priority && profile_same(own, good);
+    facts->candidate_flags = FLAGS_OTHER;
+    switch (record->trial.state) {
+    case TRIAL_TRYING:
+        trying_facts(record, i, shadow, found_shadow, facts);
+        break;
+    case TRIAL_PROMOTING:
+        facts->candidate = own && wanted && profile_same(own, wanted) ? FILE_SAME : FILE_CHANGED;
+        if (own)
+            facts->candidate_flags = profile_flags_state(own, pair->priority);
+        facts->replaced_retired = !any_stray(pair, LOOK_AT_FILES);
+        break;
+    case TRIAL_REVERTING:
+        facts->candidate = any_stray(pair, LOOK_AT_FILES) ? FILE_SAME : FILE_GONE;
+        break;
+    }
+    return TRUE;
+}
+
+/* The effects */
+
+static gboolean put(const char *path, char *text, gsize length, GError **error)
+{
+    g_autofree char *owned = text;
+    return text && store_write(path, text, length, error);
+}
+
+static gboolean write_shadow(const struct record_pair *pair, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(pair->candidate.path);
+    gsize length = 0;
+
+    if (!store_make_directory(directory, 0755, error))
+        return FALSE;
+    char *text = as_shadow(pair, &length, error);
+    return put(pair->candidate.path, text, length, error);
+}
+
+static gboolean remove_strays(const struct record_pair *pair, GError **error)
+{
+    g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_FILES);
+    for (guint i = 0; i < strays->len; i++)
+        if (!store_remove(strays->pdata[i], error))
+            return FALSE;
+    return TRUE;
+}
+
+gboolean edit_do(const Record *record, int i, enum trial_action action, GError **error)
+{
+    const struct record_pair *pair = &record->pair[i];
+    gsize length = 0;
+
+    if (action == ACTION_CANDIDATE_ON) {
+        char *text = with_state(pair, "promoted", &length, error);
+        return put(pair->replaced.path, text, length, error);
+    }
+    if (action == ACTION_REPLACED_RESTORE)
+        return store_write(pair->replaced.path, pair->replaced.data, pair->replaced.length, error);
+    return record->trial.state == TRIAL_TRYING ? write_shadow(pair, error) : remove_strays(pair, error);
+}
+
+gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **error)
+{
+    g_autoptr(GPtrArray) profiles = profile_read_directory(run_dir, NULL);
+
+    while (profiles->len > 0) {
+        g_autoptr(Profile) profile = g_ptr_array_steal_index_fast(profiles, 0);
+        if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)
+            continue;
+        if (!store_remove(profile->path, error))
+            return FALSE;
+        g_ptr_array_add(dropped, g_steal_pointer(&profile));
+    }
+    return TRUE;
+}
