@@ -87,7 +87,8 @@ static gboolean take_down(Network *network, const Profile *candidate, GError **e
 
     if (!network) /* before NM's start: there is nothing to take down */
         return TRUE;
-    return ready(network, error) && network_load(network, paths, error) && network_deactivate_profile(network, candidate->uuid, error);
+    return ready(network, error) && network_load(network, paths, error) &&
+           network_deactivate_profile(network, candidate->uuid, error);
 }
 
 /* The profile of a dropped shadow again, with its own content. It is its device's only one perhaps: nothing
