@@ -8,6 +8,7 @@
 #include "os.h"
 #include "store.h"
 #include "view.h"
+#include "waiting.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,15 @@ static gboolean look_at_events(struct agent *agent)
     return again;
 }
 
+/* TRUE: something waits that cannot be tried yet. */
+static gboolean look_at_waiting(struct agent *agent)
+{
+    enum candidate_fate fate = waiting_try(&agent->engine);
+    if (fate == CANDIDATE_OPENED)
+        queue(agent);
+    return fate == CANDIDATE_LATER;
+}
+
 /* FALSE: what is on the disk cannot be read now. */
 static gboolean run_locked(struct agent *agent, EngineResult *result)
 {
@@ -141,7 +151,11 @@ static gboolean run_locked(struct agent *agent, EngineResult *result)
         retry_in(agent, RETRY_MS);
         return FALSE;
     }
+    if (!result->record)
+        waiting_catch_up(&agent->engine, agent->run_dir);
     gboolean again = look_at_events(agent);
+    if (!result->record && !agent->queued)
+        again = look_at_waiting(agent) || again;
     if (result->record) {
         judge_follow(agent->judge, result->record, result->active);
         wake_at(agent, network_bus(agent->network) ? result->wake_ms

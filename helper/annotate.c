@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* annotate: shows, sets and clears a profile's nm-trial.* keys, which nmcli can neither show nor edit. */
+#include "good.h"
 #include "journal.h"
 #include "names.h"
 #include "options.h"
@@ -103,7 +104,7 @@ static gboolean write_annotations(const Profile *profile, const GArray *annotati
         return FALSE;
     g_autoptr(Profile) result = profile_parse(profile->path, g_memdup2(text, length + 1), length, error);
     return result && makes_sense(result, profiles, skipped, error) &&
-           store_write(profile->path, text, length, error);
+           good_store(NM_TRIAL_STATE_DIR, profile->path, text, length, error);
 }
 
 /* What is on disk holds; NM follows, now or at its next start. Without the lock: NM may hang. */
@@ -204,7 +205,8 @@ int verb_annotate(int argc, char **argv)
             "Shows the profile's nm-trial.* keys, or sets them durably. KEY= removes one.\n\n"
             "replaces  the profile to go back to (UUID or id), or none. Makes this profile an\n"
             "          annotated candidate: activating it by any means starts its trial\n"
-            "start     up (the default), manual: only `nm-trial start` does; boot: not by `up`\n"
+            "start     up (the default); manual: only `nm-trial start` does; boot: the next boot does\n"
+            "guard     yes: once it is up, or promoted, every change of it becomes a trial\n"
             "timeout, hold, confirm, checks, fallback\n"
             "          as the options of `nm-trial start`; several checks with ; between\n\nExamples:\n"
             "  nm-trial annotate new-uplink replaces=lan confirm=manual timeout=10m\n"

@@ -6,6 +6,7 @@
 #include "names.h"
 #include "opening.h"
 #include "store.h"
+#include "waiting.h"
 
 /* NMSettingsConnectionFlags: unsaved, generated, volatile, external. A profile of which one holds is not what
  * an administrator has stored. */
@@ -166,44 +167,14 @@ static const char *read_believed(Arrival *arrival)
     return profile_believed(arrival->profile) ? NULL : "it belongs to a user (connection.permissions)";
 }
 
-static gboolean here(const Plan *plan, const Arrival *arrival, GError **error)
-{
-    const PlanPair *pair = &plan->pair[0];
-    return strcmp(pair->nm.object, arrival->device.object) == 0 ||
-           plan_refuse(error, "\"%s\" is bound to %s and came up on %s.", pair->candidate->id, pair->device,
-                       arrival->interface);
-}
-
 static enum candidate_fate open_trial(const Arrival *arrival)
 {
-    Engine *engine = arrival->engine;
     const char *const candidates[] = {arrival->uuid, NULL};
-    g_auto(Options) options = {0};
-    const struct plan_request request = {
-        .candidates = candidates,
-        .options = &options,
-        .profile_dir = engine->profile_dir,
-        .state_dir = engine->state_dir,
-    };
+    const struct plan_request request = {.candidates = candidates};
     g_autoptr(GError) error = NULL;
-    g_autoptr(Plan) plan = NULL;
-
-    if (engine->boot_id)
-        plan = plan_new(&request, engine->network, &error);
-    else
-        plan_refuse(&error,
-                    "the kernel does not tell its boot id, without which a reboot cannot be noticed.");
-
-    if (plan && here(plan, arrival, &error)) {
-        /* No baseline: the old network is gone already. */
-        g_autoptr(Record) record = opening_record(engine, plan, &options, STARTED_BY);
-        if (opening_open(engine, plan, &options, record, &error))
-            return CANDIDATE_OPENED;
-    }
-    if (g_error_matches(error, PLAN_ERROR, EXIT_FAILED) ||
-        g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
-        return CANDIDATE_LATER;
-    return refuse(arrival, error);
+    enum candidate_fate fate =
+        opening_try(arrival->engine, &request, arrival->device.object, STARTED_BY, &error);
+    return fate == CANDIDATE_LEFT ? refuse(arrival, error) : fate;
 }
 
 /* Whether it is the activation of a candidate, by somebody, that a trial is to follow. */
@@ -214,6 +185,31 @@ static gboolean calls_for_trial(const Arrival *arrival)
     return profile_annotation(arrival->profile, ANNOTATION_REPLACES) &&
            (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) &&
            !known_good(arrival, arrival->profile);
+}
+
+/* A profile that says that it is guarded: what comes up first is its known-good content. */
+static enum candidate_fate guard_if_asked(const Arrival *arrival)
+{
+    const Profile *profile = arrival->profile;
+    const char *guard = profile_annotation(profile, ANNOTATION_GUARD);
+    g_autofree char *clean = journal_clean(profile->id);
+    g_autoptr(GError) error = NULL;
+
+    if (g_strcmp0(guard, "yes") != 0 && g_strcmp0(guard, "true") != 0)
+        return CANDIDATE_LEFT;
+    if (!profile->autoconnect)
+        return ignore(arrival, "and is not guarded, as a boot would not bring it up");
+    if (!plan_profile_suitable(profile, &error))
+        return ignore(arrival, error->message);
+    g_autoptr(Good) good = good_new(profile->path, profile->uuid);
+    good_set_content(good, profile->data, profile->length);
+    if (!good_save(arrival->engine->state_dir, good, &error)) {
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+        return CANDIDATE_LATER;
+    }
+    journal_say(JOURNAL_GUARDED, NULL, -1, "\"%s\" is guarded from now on: what it has now is known good",
+                clean);
+    return CANDIDATE_LEFT;
 }
 
 enum candidate_fate candidate_up(Engine *engine, const Event *event)
@@ -230,12 +226,17 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
     if (!still_there(&arrival, &fate))
         return fate;
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+    Good *good = good_of(list, arrival.known.filename, arrival.uuid);
+    if (good && good->content)
+        return waiting_came_up(engine, good, arrival.known.filename, arrival.device.object, open != NULL,
+                               event->again);
     const char *doubt = read_believed(&arrival);
     if (doubt)
         return ignore(&arrival, doubt);
     arrival.history = history_load(engine->state_dir, NULL);
     if (!calls_for_trial(&arrival))
-        return CANDIDATE_LEFT;
+        return guard_if_asked(&arrival);
     if (event->again)
         return ignore(&arrival, "NetworkManager was restarted, and sent the event again");
     if (!opening_none_open(engine->state_dir, &error))

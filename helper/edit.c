@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "edit.h"
 
+#include "good.h"
 #include "names.h"
 #include "plan.h"
 #include "store.h"
@@ -131,6 +132,15 @@ static GPtrArray *strays_of(const struct record_pair *pair, enum look look)
     return strays;
 }
 
+GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir)
+{
+    GPtrArray *strays = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *stored = g_path_get_dirname(own);
+    add_strays(strays, run_dir, uuid, own, LOOK_AT_FILES);
+    add_strays(strays, stored, uuid, own, LOOK_AT_FILES);
+    return strays;
+}
+
 static gboolean any_stray(const struct record_pair *pair, enum look look)
 {
     g_autoptr(GPtrArray) strays = strays_of(pair, look);
@@ -193,12 +203,6 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
 
 /* The effects */
 
-static gboolean put(const char *path, char *text, gsize length, GError **error)
-{
-    g_autofree char *owned = text;
-    return text && store_write(path, text, length, error);
-}
-
 static gboolean write_shadow(const struct record_pair *pair, GError **error)
 {
     g_autofree char *directory = g_path_get_dirname(pair->candidate.path);
@@ -206,8 +210,8 @@ static gboolean write_shadow(const struct record_pair *pair, GError **error)
 
     if (!store_make_directory(directory, 0755, error))
         return FALSE;
-    char *text = as_shadow(pair, &length, error);
-    return put(pair->candidate.path, text, length, error);
+    g_autofree char *text = as_shadow(pair, &length, error);
+    return text && store_write(pair->candidate.path, text, length, error);
 }
 
 static gboolean remove_strays(const struct record_pair *pair, GError **error)
@@ -219,17 +223,20 @@ static gboolean remove_strays(const struct record_pair *pair, GError **error)
     return TRUE;
 }
 
-gboolean edit_do(const Record *record, int i, enum trial_action action, GError **error)
+gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_action action, GError **error)
 {
     const struct record_pair *pair = &record->pair[i];
     gsize length = 0;
 
     if (action == ACTION_CANDIDATE_ON) {
-        char *text = with_state(pair, "promoted", &length, error);
-        return put(pair->replaced.path, text, length, error);
+        g_autofree char *text = with_state(pair, "promoted", &length, error);
+        g_autoptr(Profile) content = recorded_profile(&pair->candidate, error);
+        return text && content &&
+               good_promote(engine->state_dir, pair->replaced.path, content, text, length, error);
     }
     if (action == ACTION_REPLACED_RESTORE)
-        return store_write(pair->replaced.path, pair->replaced.data, pair->replaced.length, error);
+        return good_store(engine->state_dir, pair->replaced.path, pair->replaced.data, pair->replaced.length,
+                          error);
     return record->trial.state == TRIAL_TRYING ? write_shadow(pair, error) : remove_strays(pair, error);
 }
 

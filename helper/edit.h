@@ -23,7 +23,11 @@ Profile *edit_parse(const Profile *profile, const char *run_dir, const char *tex
 gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GError **error);
 /* CANDIDATE_OFF, CANDIDATE_ON, REPLACED_OFF, REPLACED_RESTORE. Durable on TRUE (but for the shadow, which is
  * not to be). */
-gboolean edit_do(const Record *record, int i, enum trial_action action, GError **error);
+gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_action action, GError **error);
+
+/* Every file of that UUID beside the profile's own, in its directory and in `run_dir`: a shadow, a second
+ * file, a tombstone. Paths; caller unrefs. */
+GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir);
 
 /* recover.c: drops every shadow of `run_dir` that says that it is being tried, which a lost record left, and
  * adds to `dropped` its profile (as Profile, owned). FALSE with `error`: one of them is still there. */

@@ -2,6 +2,7 @@
 /* Does what step() decided, one action at a time. Each of them can be cut off anywhere and done again. */
 #include "edit.h"
 #include "engine.h"
+#include "good.h"
 #include "journal.h"
 #include "names.h"
 #include "os.h"
@@ -29,21 +30,26 @@ static Profile *current(const struct record_profile *recorded, gboolean *ret_fro
     return recorded_profile(recorded, error);
 }
 
-/* `as_recorded`: the profile must be what was on trial; an edit that came later is not what was tested. */
-static gboolean write_flags(const struct record_profile *recorded, const struct profile_flags *flags,
-                            gboolean as_recorded, gboolean *ret_from_record, GError **error)
+/* `promote`: the profile must be what was on trial; an edit that came later is not what was tested. */
+static gboolean write_flags(const Engine *engine, const struct record_profile *recorded,
+                            const struct profile_flags *flags, gboolean promote, gboolean *ret_from_record,
+                            GError **error)
 {
     gsize length = 0;
     g_autoptr(Profile) now = current(recorded, ret_from_record, error);
     g_autoptr(Profile) then = recorded_profile(recorded, NULL);
-    const Profile *profile = now && then && as_recorded && !profile_same(now, then) ? then : now;
+    const Profile *profile = now && then && promote && !profile_same(now, then) ? then : now;
     if (!profile)
         return FALSE;
     g_autofree char *text = profile_with_flags(profile, flags, &length, error);
-    return text && store_write(recorded->path, text, length, error);
+    if (!text)
+        return FALSE;
+    return promote ? good_promote(engine->state_dir, recorded->path, profile, text, length, error)
+                   : good_store(engine->state_dir, recorded->path, text, length, error);
 }
 
-static gboolean candidate_flags(const Record *record, int i, enum trial_action action, GError **error)
+static gboolean candidate_flags(const Engine *engine, const Record *record, int i, enum trial_action action,
+                                GError **error)
 {
     gboolean on = action == ACTION_CANDIDATE_ON, trying = record->trial.state == TRIAL_TRYING,
              restored = FALSE;
@@ -55,18 +61,18 @@ static gboolean candidate_flags(const Record *record, int i, enum trial_action a
                           : "demoted",
         .reason = on || trying ? NULL : trial_reason_name(record->trial.reason),
     };
-    return write_flags(&record->pair[i].candidate, &flags, on, &restored, error);
+    return write_flags(engine, &record->pair[i].candidate, &flags, on, &restored, error);
 }
 
-static gboolean replaced_flags(const Record *record, int i, gboolean on, GError **error)
+static gboolean replaced_flags(const Engine *engine, const Record *record, int i, gboolean on, GError **error)
 {
     const struct record_profile *replaced = &record->pair[i].replaced;
     const struct profile_flags flags = {.autoconnect = on, .priority = PROFILE_KEEP_PRIORITY};
     gboolean from_record = FALSE;
     g_autofree char *clean = journal_clean(replaced->id);
 
-    if (record->pair[i].edit ? !edit_do(record, i, ACTION_REPLACED_RESTORE, error)
-                             : !write_flags(replaced, &flags, FALSE, &from_record, error))
+    if (record->pair[i].edit ? !edit_do(engine, record, i, ACTION_REPLACED_RESTORE, error)
+                             : !write_flags(engine, replaced, &flags, FALSE, &from_record, error))
         return FALSE;
     if (on)
         journal_say(JOURNAL_RESTORED, record, i, "%s of the replaced profile \"%s\"",
@@ -191,9 +197,9 @@ static gboolean file_effect(Engine *engine, const Record *record, enum trial_act
 {
     gboolean candidate = action == ACTION_CANDIDATE_OFF || action == ACTION_CANDIDATE_ON;
     gboolean edit = record->pair[i].edit && action != ACTION_REPLACED_RESTORE;
-    gboolean done = edit        ? edit_do(record, i, action, error)
-                    : candidate ? candidate_flags(record, i, action, error)
-                                : replaced_flags(record, i, action == ACTION_REPLACED_RESTORE, error);
+    gboolean done = edit        ? edit_do(engine, record, i, action, error)
+                    : candidate ? candidate_flags(engine, record, i, action, error)
+                                : replaced_flags(engine, record, i, action == ACTION_REPLACED_RESTORE, error);
     if (done) { /* NM's memory is behind from here on, until it has loaded the file */
         engine->load_tried[i] = FALSE;
         facts->pair[i].stale = TRUE;

@@ -2,6 +2,7 @@
 #include "engine.h"
 
 #include "checks.h"
+#include "good.h"
 #include "history.h"
 #include "journal.h"
 #include "os.h"
@@ -312,7 +313,8 @@ static gboolean close_trial(Engine *engine, const Record *record, const struct f
 {
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
 
-    if (!history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
+    if (!good_close(engine->state_dir, record, error) ||
+        !history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
         !store_remove(path, error))
         return FALSE;
     say_end(engine, record, facts);

@@ -21,6 +21,8 @@ enum journal_event {
     JOURNAL_RECORD_BAD,
     JOURNAL_REFUSED, /* an annotated candidate was activated, and its trial is refused */
     JOURNAL_IGNORED, /* one was activated, and that starts nothing */
+    JOURNAL_GUARDED, /* a profile is guarded from here on, or no more */
+    JOURNAL_CHANGED, /* a guarded profile was changed, or a candidate delivered */
     JOURNAL_TROUBLE,
 };
 

@@ -25,6 +25,7 @@ static const struct {
     {"history", verb_history, "[--json]", "the last verdicts"},
     {"doctor", verb_doctor, "[--json]", "is this device set up so that a trial can be trusted?"},
     {"annotate", verb_annotate, "PROFILE [KEY=VALUE...]", "a profile's nm-trial.* keys"},
+    {"guard", verb_guard, "[PROFILE...] [--off]", "every change of the profile becomes a trial"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
     {"event", verb_event, "[INTERFACE UUID]", "a profile came up (the dispatcher script calls it)"},

@@ -27,11 +27,13 @@
 #define NM_TRIAL_RECORD "trial"
 #define NM_TRIAL_HISTORY "history"
 #define NM_TRIAL_LOCK "lock"
+#define NM_TRIAL_GOOD "good"
 /* In the run directory */
 #define NM_TRIAL_AGENT "agent"
 #define NM_TRIAL_CHECKS "checks"
 #define NM_TRIAL_EVENTS "events"
 #define NM_TRIAL_STATUS "status.json"
+#define NM_TRIAL_SWEPT "swept" /* the boot whose changes of guarded profiles were looked for */
 
 /* Beginning of a temporary file's name. A leading dot: NM ignores such names. `x.tmp` or `x.nmconnection.bak`
  * would load as profiles. */
@@ -51,6 +53,7 @@
 #define ANNOTATION_PREFIX "nm-trial."
 #define ANNOTATION_REPLACES "nm-trial.replaces"
 #define ANNOTATION_START "nm-trial.start"
+#define ANNOTATION_GUARD "nm-trial.guard"
 #define ANNOTATION_STATE "nm-trial.state"
 #define ANNOTATION_REASON "nm-trial.reason"
 

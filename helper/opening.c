@@ -3,6 +3,7 @@
 
 #include "auto-default.h"
 #include "checks.h"
+#include "good.h"
 #include "journal.h"
 #include "os.h"
 #include "store.h"
@@ -121,16 +122,14 @@ static gboolean all_unchanged(const Plan *plan, GError **error)
 {
     for (int i = 0; i < plan->n_pairs; i++) {
         const PlanPair *pair = &plan->pair[i];
-        /* an edit's candidate has no file yet, and where it is up already it is in the replaced one's place
-         */
-        if ((!pair->edit && !unchanged(pair->candidate, error)) ||
-            (!pair->auto_default && !(pair->edit && pair->up_already) && !unchanged(pair->replaced, error)))
+        if ((!pair->edit && !unchanged(pair->candidate, error)) || /* it has no file yet */
+            (!pair->auto_default && !unchanged(pair->replaced, error)))
             return FALSE;
     }
     return TRUE;
 }
 
-static gboolean mark_candidates(const Plan *plan, GError **error)
+static gboolean mark_candidates(const Engine *engine, const Plan *plan, GError **error)
 {
     const struct profile_flags trying = {FALSE, PROFILE_KEEP_PRIORITY, "trying", NULL};
     for (int i = 0; i < plan->n_pairs; i++) {
@@ -139,7 +138,7 @@ static gboolean mark_candidates(const Plan *plan, GError **error)
         if (plan->pair[i].edit) /* its shadow is the engine's to write: nothing may come before the record */
             continue;
         g_autofree char *text = profile_with_flags(candidate, &trying, &length, error);
-        if (!text || !store_write(candidate->path, text, length, error))
+        if (!text || !good_store(engine->state_dir, candidate->path, text, length, error))
             return FALSE;
     }
     return TRUE;
@@ -176,7 +175,9 @@ static void say_started(const Record *record, const Plan *plan, const Options *o
     }
     if (before || !record->baseline)
         journal_say(JOURNAL_STARTED, record, -1, "before the trial: %s",
-                    before ? before : "not known, the candidate was up already");
+                    before               ? before
+                    : record->checkpoint ? "not known"
+                                         : "not known, the candidate was up already");
     if (!record->checkpoint)
         journal_say(JOURNAL_STARTED, record, -1, "no checkpoint: %s is active already",
                     plan->n_pairs == 1 ? "the candidate" : "a candidate");
@@ -193,7 +194,7 @@ gboolean opening_open(const Engine *engine, const Plan *plan, const Options *opt
         return FALSE;
     record->started_ms = os.boottime_ms();
     record->trial.deadline_ms = record->started_ms + options->timeout_ms;
-    if (take_checkpoint(engine, plan, record, error) && mark_candidates(plan, error) &&
+    if (take_checkpoint(engine, plan, record, error) && mark_candidates(engine, plan, error) &&
         engine_save(engine->state_dir, record, error)) {
         say_started(record, plan, options);
         return TRUE;
@@ -204,9 +205,46 @@ gboolean opening_open(const Engine *engine, const Plan *plan, const Options *opt
     for (int i = 0; i < plan->n_pairs; i++) {
         const Profile *candidate = plan->pair[i].candidate;
         if (!plan->pair[i].edit)
-            (void)store_write(candidate->path, candidate->data, candidate->length, NULL);
+            (void)good_store(engine->state_dir, candidate->path, candidate->data, candidate->length, NULL);
     }
     if (record->checkpoint)
         (void)network_checkpoint_destroy(engine->network, record->checkpoint, NULL);
     return FALSE;
+}
+
+static gboolean is_on(const Plan *plan, const char *device, GError **error)
+{
+    const PlanPair *pair = &plan->pair[0];
+    return !device || strcmp(pair->nm.object, device) == 0 ||
+           plan_refuse(error, "\"%s\" is bound to %s and came up on another device.", pair->candidate->id,
+                       pair->device);
+}
+
+enum candidate_fate opening_try(Engine *engine, const struct plan_request *what, const char *device,
+                                const char *started_by, GError **error)
+{
+    g_auto(Options) options = {0};
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(Plan) plan = NULL;
+    struct plan_request request = *what;
+
+    request.options = &options;
+    request.profile_dir = engine->profile_dir;
+    request.state_dir = engine->state_dir;
+    if (engine->boot_id)
+        plan = plan_new(&request, engine->network, &failure);
+    else
+        plan_refuse(&failure,
+                    "the kernel does not tell its boot id, without which a reboot cannot be noticed.");
+    if (plan && is_on(plan, device, &failure)) {
+        /* No baseline: nobody waits for one, and the old network may be gone already. */
+        g_autoptr(Record) record = opening_record(engine, plan, &options, started_by);
+        if (opening_open(engine, plan, &options, record, &failure))
+            return CANDIDATE_OPENED;
+    }
+    if (g_error_matches(failure, PLAN_ERROR, EXIT_FAILED) ||
+        g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        return CANDIDATE_LATER;
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return CANDIDATE_LEFT;
 }

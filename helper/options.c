@@ -74,6 +74,14 @@ static gboolean take_start(Options *options, const char *value)
     return g_strv_contains(names, value);
 }
 
+/* It says what becomes of later changes of the profile, and nothing of a trial. */
+static gboolean take_guard(Options *options, const char *value)
+{
+    static const char *const names[] = {"yes", "true", "no", "false", NULL};
+    (void)options;
+    return g_strv_contains(names, value);
+}
+
 static const struct {
     const char *name; /* nm-trial.NAME, and NAME= in nm-trial.conf */
     const char *word; /* of the command line; NULL: none, or one that is not for the whole trial */
@@ -90,6 +98,7 @@ static const struct {
                        "; several with ; between"},
     [OPTION_FALLBACK] = {"fallback", "--fallback", TRUE, take_fallback, "yes or no"},
     [OPTION_START] = {"start", NULL, FALSE, take_start, "up, boot or manual"},
+    [OPTION_GUARD] = {"guard", NULL, FALSE, take_guard, "yes or no"},
 };
 
 /* The key as whoever wrote it knows it. Caller frees. */

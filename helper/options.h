@@ -18,8 +18,9 @@ enum option_key {
     OPTION_CHECKS,
     OPTION_FALLBACK,
     OPTION_START,
+    OPTION_GUARD,
 };
-#define OPTION_N_KEYS 7
+#define OPTION_N_KEYS 8
 
 typedef struct {
     char *replaces; /* UUID or id, "none", NULL: the profile that is active on the candidate's device */

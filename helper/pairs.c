@@ -235,6 +235,18 @@ static gboolean no_shadow(const Profile *content, GError **error)
                        shadow ? shadow->path : content->path);
 }
 
+/* A changed guarded profile was activated before its trial: a checkpoint would save the change. */
+static gboolean runs_other_content(const PlanPair *pair, Network *network)
+{
+    g_auto(NetworkProfile) known = {0};
+
+    if (g_strcmp0(pair->nm.active_uuid, pair->candidate->uuid) != 0 ||
+        !network_get_profile(network, pair->candidate->uuid, &known, NULL))
+        return FALSE;
+    g_autoptr(GVariant) applied = network_applied(network, pair->nm.object, NULL);
+    return applied && !network_settings_same(applied, known.settings);
+}
+
 gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArray *skipped, Network *network,
                         GError **error)
 {
@@ -249,7 +261,10 @@ gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArra
     plan->n_pairs = 1;
     pair->edit = TRUE;
     pair->judged = !plan_controller(pair->candidate);
-    return no_shadow(pair->candidate, error) && find_device(pair, network, error);
+    if (!no_shadow(pair->candidate, error) || !find_device(pair, network, error))
+        return FALSE;
+    pair->up_already = runs_other_content(pair, network);
+    return TRUE;
 }
 
 /* Whether a --replace of a trial of several is meant for that pair: the profile is for its device. */

@@ -2,17 +2,19 @@
 /* The way back without a record: the profiles' own annotations say what is on trial. */
 #include "edit.h"
 #include "engine.h"
+#include "good.h"
 #include "journal.h"
 #include "names.h"
 #include "store.h"
 
 #define REASON_RECORD_LOST "record-lost"
 
-static gboolean write_flags(const Profile *profile, const struct profile_flags *flags, GError **error)
+static gboolean write_flags(const Engine *engine, const Profile *profile, const struct profile_flags *flags,
+                            GError **error)
 {
     gsize length = 0;
     g_autofree char *text = profile_with_flags(profile, flags, &length, error);
-    return text && store_write(profile->path, text, length, error);
+    return text && good_store(engine->state_dir, profile->path, text, length, error);
 }
 
 /* By UUID or id, as the annotation may have it. */
@@ -39,7 +41,8 @@ static gboolean all_readable(GPtrArray *skipped, GError **error)
 }
 
 /* The replaced profile first: at no instant is the device without an autoconnect profile. */
-static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *candidate, GError **error)
+static gboolean demote(const Engine *engine, GPtrArray *profiles, GPtrArray *skipped,
+                       const Profile *candidate, GError **error)
 {
     const struct profile_flags demoted = {FALSE, PROFILE_KEEP_PRIORITY, "demoted", REASON_RECORD_LOST};
     const struct profile_flags on = {TRUE, PROFILE_KEEP_PRIORITY, NULL, NULL};
@@ -51,9 +54,9 @@ static gboolean demote(GPtrArray *profiles, GPtrArray *skipped, const Profile *c
         return TRUE; /* by an earlier try */
     if (named && !replaced && !all_readable(skipped, error))
         return FALSE; /* it may be there, and off */
-    if (replaced && !replaced->autoconnect && !write_flags(replaced, &on, error))
+    if (replaced && !replaced->autoconnect && !write_flags(engine, replaced, &on, error))
         return FALSE;
-    if (!write_flags(candidate, &demoted, error))
+    if (!write_flags(engine, candidate, &demoted, error))
         return FALSE;
     journal_say(JOURNAL_RESTORED, NULL, -1, "demoted \"%s\", which was on trial when the record was lost",
                 clean);
@@ -134,7 +137,7 @@ gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
     g_autoptr(GPtrArray) profiles = profile_read_directory(engine->profile_dir, skipped);
 
     for (guint i = 0; i < profiles->len; i++)
-        if (was_on_trial(profiles->pdata[i]) && !demote(profiles, skipped, profiles->pdata[i], error))
+        if (was_on_trial(profiles->pdata[i]) && !demote(engine, profiles, skipped, profiles->pdata[i], error))
             return FALSE;
     for (guint i = 0; i < profiles->len; i++)
         if (was_on_trial(profiles->pdata[i]) && !take_down(engine->network, profiles->pdata[i], error))

@@ -19,6 +19,7 @@ int verb_status(int argc, char **argv);
 int verb_history(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_annotate(int argc, char **argv);
+int verb_guard(int argc, char **argv);
 int verb_agent(int argc, char **argv);
 int verb_boot(int argc, char **argv);
 int verb_event(int argc, char **argv);

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "change.h"
+
+#include "edit.h"
+#include "journal.h"
+#include "names.h"
+#include "plan.h"
+#include "store.h"
+
+#include <string.h>
+
+#define REASON_FAILED_BEFORE "failed-before"
+
+struct sweep {
+    const char *state_dir;
+    const char *profile_dir;
+    const char *run_dir;
+    GPtrArray *put_back;
+    gboolean well;
+};
+
+static void trouble(struct sweep *sweep, const GError *error)
+{
+    journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+    sweep->well = FALSE;
+}
+
+Profile *change_read(const Good *good, const char *path)
+{
+    g_autofree char *data = NULL;
+    gsize length = 0;
+
+    if (!store_read_trusted(path, &data, &length, NULL))
+        return NULL;
+    GString *text = g_string_new_len(data, (gssize)length);
+    profile_remove_group(text, GROUP_META);
+    if (strstr(text->str, good->uuid) ==
+        NULL) /* deleted and made anew: what refers to it goes by the old UUID */
+        profile_set_key(text, GROUP_CONNECTION, KEY_UUID, good->uuid);
+    length = text->len;
+    g_autoptr(Profile) content = profile_parse(good->path, g_string_free(text, FALSE), length, NULL);
+    return content && strcmp(content->uuid, good->uuid) == 0 ? g_steal_pointer(&content) : NULL;
+}
+
+gboolean change_remember(const char *state_dir, Good *good, const Profile *content, GError **error)
+{
+    if (good_waits(good, content))
+        return TRUE;
+    g_clear_pointer(&good->waiting, g_bytes_unref);
+    good->waiting = g_bytes_new(content->data, content->length);
+    return good_save(state_dir, good, error);
+}
+
+gboolean change_put_back(const Good *good, const char *run_dir, GPtrArray *put_back, GError **error)
+{
+    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, run_dir);
+    gsize length = 0;
+    const char *data = g_bytes_get_data(good->content, &length);
+
+    if (!store_write(good->path, data, length, error))
+        return FALSE;
+    for (guint i = 0; i < strays->len; i++) {
+        if (!store_remove(strays->pdata[i], error))
+            return FALSE;
+        if (put_back)
+            g_ptr_array_add(put_back, g_strdup(strays->pdata[i]));
+    }
+    if (put_back)
+        g_ptr_array_add(put_back, g_strdup(good->path));
+    return TRUE;
+}
+
+/* Guarded profiles */
+
+/* It may have been changed without another meaning, but not lose what makes it come up. */
+static gboolean is_good(const Profile *own, const Profile *known)
+{
+    return own && strcmp(own->uuid, known->uuid) == 0 && profile_same(own, known) &&
+           (own->autoconnect || !known->autoconnect) && own->priority >= known->priority;
+}
+
+/* What somebody made of the profile: in its own file, or in another of its UUID. NULL: nothing that could be
+ * tried. Caller frees. */
+static Profile *find_change(const Good *good, const Profile *known, const GPtrArray *strays)
+{
+    g_autoptr(Profile) own = change_read(good, good->path);
+    if (own && !profile_same(own, known))
+        return g_steal_pointer(&own);
+    for (guint i = 0; i < strays->len; i++) {
+        g_autoptr(Profile) other = change_read(good, strays->pdata[i]);
+        if (other && !profile_same(other, known))
+            return g_steal_pointer(&other);
+    }
+    return NULL;
+}
+
+/* The same content in one other file and none in its own: somebody has renamed it. */
+static gboolean follow_rename(struct sweep *sweep, Good *good, const Profile *known, const GPtrArray *strays)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Profile) other = strays->len == 1 ? change_read(good, strays->pdata[0]) : NULL;
+    const char *path = other ? strays->pdata[0] : "";
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    if (!other || !profile_same(other, known) || strcmp(directory, sweep->profile_dir) != 0)
+        return FALSE;
+    g_autoptr(Good) renamed = good_new(path, good->uuid);
+    renamed->content = g_bytes_ref(good->content);
+    renamed->since = g_strdup(good->since);
+    if (good->waiting)
+        renamed->waiting = g_bytes_ref(good->waiting);
+    for (guint i = 0; i < good->failed->len; i++)
+        g_ptr_array_add(renamed->failed, g_bytes_ref(good->failed->pdata[i]));
+    if (!good_save(sweep->state_dir, renamed, &error) || !good_forget(sweep->state_dir, good, &error))
+        trouble(sweep, error);
+    return TRUE;
+}
+
+static void sweep_guarded(struct sweep *sweep, Good *good)
+{
+    g_autoptr(GError) error = NULL;
+    enum found found = FOUND_NOTHING;
+    g_autoptr(Profile) known = good_profile(good);
+    g_autoptr(Profile) own = read_profile(good->path, &found, &error);
+    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, sweep->run_dir);
+    const char *outcome = found == FOUND_NOTHING ? "it is gone" : "nothing in it could be tried";
+
+    if (error) {
+        trouble(sweep, error);
+        return;
+    }
+    if (!known || (is_good(own, known) && strays->len == 0) ||
+        (found == FOUND_NOTHING && follow_rename(sweep, good, known, strays)))
+        return;
+    g_autoptr(Profile) change = find_change(good, known, strays);
+    if (change && good_failed(good, change))
+        outcome = "it has failed before";
+    else if (change) { /* remembered first: a power cut in between must not lose it */
+        outcome = "it will be tried as an edit";
+        if (!change_remember(sweep->state_dir, good, change, &error))
+            trouble(sweep, error);
+    } else if (own && profile_same(own, known))
+        outcome = "only its autoconnect or priority was lowered";
+    g_clear_error(&error);
+    if (!change_put_back(good, sweep->run_dir, sweep->put_back, &error)) {
+        trouble(sweep, error);
+        return;
+    }
+    g_autofree char *clean = journal_clean(known->id);
+    journal_say(JOURNAL_CHANGED, NULL, -1,
+                "the guarded profile \"%s\" was changed: put back to what is known good; %s", clean, outcome);
+}
+
+/* Deliveries */
+
+static gboolean is_delivery(const Profile *profile)
+{
+    return profile_believed(profile) && profile_annotation(profile, ANNOTATION_REPLACES) &&
+           g_strcmp0(profile_annotation(profile, ANNOTATION_START), "boot") == 0;
+}
+
+/* Whether its device has no other profile that a boot would bring up. */
+static gboolean is_last(const GPtrArray *profiles, const Profile *profile)
+{
+    g_autofree char *device = NULL;
+    if (!plan_bound(profile, &device, NULL))
+        return TRUE;
+    for (guint i = 0; i < profiles->len; i++) {
+        const Profile *other = profiles->pdata[i];
+        if (other != profile && other->autoconnect && profile_believed(other) &&
+            strcmp(other->type, profile->type) == 0 && plan_fits(other, device))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean write_off(struct sweep *sweep, const Profile *profile, gboolean failed)
+{
+    const struct profile_flags flags = {FALSE, PROFILE_KEEP_PRIORITY, failed ? "demoted" : NULL,
+                                        failed ? REASON_FAILED_BEFORE : NULL};
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+    g_autofree char *text = profile_with_flags(profile, &flags, &length, &error);
+
+    if (text && length == profile->length && memcmp(text, profile->data, length) == 0)
+        return TRUE;
+    if (text && store_write(profile->path, text, length, &error)) {
+        if (sweep->put_back)
+            g_ptr_array_add(sweep->put_back, g_strdup(profile->path));
+        return TRUE;
+    }
+    trouble(sweep, error);
+    return FALSE;
+}
+
+static void sweep_delivery(struct sweep *sweep, const GPtrArray *list, const GPtrArray *profiles,
+                           const Profile *profile)
+{
+    Good *known = good_of(list, profile->path, profile->uuid);
+    const char *state = profile_annotation(profile, ANNOTATION_STATE);
+    g_autofree char *clean = journal_clean(profile->id);
+    g_autoptr(GError) error = NULL;
+
+    /* guarded by now, or what it says of itself is nm-trial's own word */
+    if (!is_delivery(profile) || (known && known->content) || g_strcmp0(state, "promoted") == 0 ||
+        g_strcmp0(state, "trying") == 0 || (g_strcmp0(state, "demoted") == 0 && !profile->autoconnect))
+        return;
+    gboolean failed = known && good_failed(known, profile);
+    if (profile->autoconnect && is_last(profiles, profile)) {
+        journal_say(
+            JOURNAL_CHANGED, NULL, -1,
+            "\"%s\" was delivered and is not tried: it is the only profile of its device with autoconnect",
+            clean);
+        return;
+    }
+    if (!write_off(sweep, profile, failed) || failed || (known && good_waits(known, profile)))
+        return;
+    g_autoptr(Good) fresh = known ? NULL : good_new(profile->path, profile->uuid);
+    if (!change_remember(sweep->state_dir, known ? known : fresh, profile, &error))
+        trouble(sweep, error);
+    else
+        journal_say(JOURNAL_CHANGED, NULL, -1, "\"%s\" was delivered: it will be tried", clean);
+}
+
+gboolean change_sweep(const char *state_dir, const char *profile_dir, const char *run_dir,
+                      GPtrArray *put_back)
+{
+    struct sweep sweep = {state_dir, profile_dir, run_dir, put_back, TRUE};
+    g_autoptr(GPtrArray) list = good_list(state_dir);
+
+    for (guint i = 0; i < list->len; i++) {
+        Good *good = list->pdata[i];
+        if (good->content)
+            sweep_guarded(&sweep, good);
+    }
+    g_autoptr(GPtrArray) profiles = profile_read_directory(profile_dir, NULL);
+    for (guint i = 0; i < profiles->len; i++)
+        sweep_delivery(&sweep, list, profiles, profiles->pdata[i]);
+    return sweep.well;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "good.h"
+
+#include "engine.h"
+#include "journal.h"
+#include "names.h"
+#include "store.h"
+
+#include <string.h>
+
+#define KIND "nm-trial-good"
+#define VERSION 1
+#define GROUP_GOOD "good"
+#define GROUP_FAILED "failed"
+
+Good *good_new(const char *path, const char *uuid)
+{
+    Good *good = g_new0(Good, 1);
+    good->path = g_strdup(path);
+    good->uuid = g_strdup(uuid);
+    good->failed = g_ptr_array_new_with_free_func((GDestroyNotify)g_bytes_unref);
+    return good;
+}
+
+void good_free(Good *good)
+{
+    if (!good)
+        return;
+    g_free(good->path);
+    g_free(good->uuid);
+    g_free(good->since);
+    g_clear_pointer(&good->content, g_bytes_unref);
+    g_clear_pointer(&good->waiting, g_bytes_unref);
+    g_ptr_array_unref(good->failed);
+    g_free(good);
+}
+
+/* Bytes, out and in */
+
+static void put_bytes(GKeyFile *file, const char *group, const char *key, GBytes *bytes)
+{
+    gsize length = 0;
+    if (!bytes)
+        return;
+    const guchar *data = g_bytes_get_data(bytes, &length);
+    g_autofree char *base64 = g_base64_encode(data, length);
+    g_key_file_set_string(file, group, key, base64);
+}
+
+static GBytes *get_bytes(GKeyFile *file, const char *group, const char *key)
+{
+    g_autofree char *base64 = g_key_file_get_string(file, group, key, NULL);
+    gsize length = 0;
+    guchar *data = base64 && *base64 ? g_base64_decode(base64, &length) : NULL;
+    return data ? g_bytes_new_take(data, length) : NULL;
+}
+
+static char *format(const Good *good, gsize *ret_length)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *uri = g_filename_to_uri(good->path, NULL, NULL);
+    gsize length = 0;
+
+    g_key_file_set_string(file, GROUP_GOOD, "path", uri);
+    g_key_file_set_string(file, GROUP_GOOD, "uuid", good->uuid);
+    if (good->since)
+        g_key_file_set_string(file, GROUP_GOOD, "since", good->since);
+    put_bytes(file, GROUP_GOOD, "content", good->content);
+    put_bytes(file, GROUP_GOOD, "waiting", good->waiting);
+    for (guint i = 0; i < good->failed->len; i++) {
+        g_autofree char *number = g_strdup_printf("%u", i);
+        put_bytes(file, GROUP_FAILED, number, good->failed->pdata[i]);
+    }
+    g_autofree char *body = g_key_file_to_data(file, &length, NULL);
+    return envelope_seal(KIND, VERSION, body, length, ret_length);
+}
+
+static Good *parse(const char *data, gsize length, GError **error)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    const char *body = NULL;
+    gsize body_length = 0;
+
+    if (!envelope_open(KIND, VERSION, data, length, &body, &body_length, error) ||
+        !g_key_file_load_from_data(file, body, body_length, G_KEY_FILE_NONE, error))
+        return NULL;
+    g_autofree char *uri = g_key_file_get_string(file, GROUP_GOOD, "path", NULL);
+    g_autofree char *path = uri ? g_filename_from_uri(uri, NULL, NULL) : NULL;
+    g_autofree char *uuid = g_key_file_get_string(file, GROUP_GOOD, "uuid", NULL);
+    if (!path || !uuid || !nm_utils_is_uuid(uuid)) {
+        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "it names no profile");
+        return NULL;
+    }
+    Good *good = good_new(path, uuid);
+    good->since = g_key_file_get_string(file, GROUP_GOOD, "since", NULL);
+    good->content = get_bytes(file, GROUP_GOOD, "content");
+    good->waiting = get_bytes(file, GROUP_GOOD, "waiting");
+    for (guint i = 0; i < GOOD_FAILED_MAX; i++) {
+        g_autofree char *number = g_strdup_printf("%u", i);
+        GBytes *failed = get_bytes(file, GROUP_FAILED, number);
+        if (failed)
+            g_ptr_array_add(good->failed, failed);
+    }
+    return good;
+}
+
+/* Files */
+
+static char *file_of(const char *state_dir, const char *profile_path)
+{
+    g_autofree char *name = g_path_get_basename(profile_path);
+    return g_build_filename(state_dir, NM_TRIAL_GOOD, name, NULL);
+}
+
+/* NULL without `error`: there is none, or none that can be used. NULL with `error`: the disk does not tell.
+ */
+static Good *load(const char *path, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *data = NULL, *aside = NULL;
+    gsize length = 0;
+    Good *good = NULL;
+
+    if (store_read_trusted(path, &data, &length, &failure))
+        good = parse(data, length, &failure);
+    else if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return NULL;
+    else if (!store_unusable(failure)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    if (!good && store_set_aside(path, &aside, error))
+        journal_say(
+            JOURNAL_RECORD_BAD, NULL, -1,
+            "The known-good copy of a guarded profile cannot be used (%s). It was set aside as %s. Guard "
+            "it anew: nm-trial guard PROFILE",
+            failure->message, aside);
+    return good;
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GPtrArray *good_list(const char *state_dir)
+{
+    GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)good_free);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *directory = g_build_filename(state_dir, NM_TRIAL_GOOD, NULL);
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir)))
+        if (g_str_has_suffix(name, KEYFILE_SUFFIX) && !profile_ignored(name)) /* what is set aside has not */
+            g_ptr_array_add(names, g_strdup(name));
+    g_ptr_array_sort(names, by_name);
+    for (guint i = 0; i < names->len; i++) {
+        g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+        Good *good = load(path, NULL);
+        if (good)
+            g_ptr_array_add(list, good);
+    }
+    return list;
+}
+
+Good *good_of(const GPtrArray *list, const char *path, const char *uuid)
+{
+    g_autofree char *name = g_path_get_basename(path);
+    Good *by_uuid = NULL;
+
+    for (guint i = 0; i < list->len; i++) {
+        Good *good = list->pdata[i];
+        g_autofree char *its = g_path_get_basename(good->path);
+        if (strcmp(its, name) == 0)
+            return good;
+        if (strcmp(good->uuid, uuid) == 0)
+            by_uuid = good;
+    }
+    return by_uuid;
+}
+
+gboolean good_save(const char *state_dir, const Good *good, GError **error)
+{
+    g_autofree char *path = file_of(state_dir, good->path), *directory = g_path_get_dirname(path);
+    gsize length = 0;
+    g_autofree char *text = format(good, &length);
+    return store_make_directory(directory, 0700, error) && store_write(path, text, length, error);
+}
+
+gboolean good_forget(const char *state_dir, const Good *good, GError **error)
+{
+    g_autofree char *path = file_of(state_dir, good->path);
+    return store_remove(path, error);
+}
+
+/* Contents */
+
+Profile *good_parse(const Good *good, GBytes *content)
+{
+    gsize length = 0;
+    const char *data = content ? g_bytes_get_data(content, &length) : NULL;
+    return data ? profile_parse(good->path, g_strndup(data, length), length, NULL) : NULL;
+}
+
+Profile *good_profile(const Good *good)
+{
+    return good_parse(good, good->content);
+}
+
+static gboolean is(const Good *good, GBytes *content, const Profile *profile)
+{
+    g_autoptr(Profile) its = good_parse(good, content);
+    return its && profile_same(its, profile);
+}
+
+gboolean good_failed(const Good *good, const Profile *content)
+{
+    for (guint i = 0; i < good->failed->len; i++)
+        if (is(good, good->failed->pdata[i], content))
+            return TRUE;
+    return FALSE;
+}
+
+gboolean good_waits(const Good *good, const Profile *content)
+{
+    return is(good, good->waiting, content);
+}
+
+static void waits_no_more(Good *good, const Profile *content)
+{
+    if (good_waits(good, content))
+        g_clear_pointer(&good->waiting, g_bytes_unref);
+}
+
+void good_set_content(Good *good, const char *data, gsize length)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+
+    g_clear_pointer(&good->content, g_bytes_unref);
+    good->content = g_bytes_new(data, length);
+    g_free(good->since);
+    good->since = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+    g_autoptr(Profile) profile = good_profile(good);
+    if (profile)
+        waits_no_more(good, profile);
+}
+
+/* The memory of that profile's file; NULL: none. FALSE with `error`: the disk does not tell. */
+static gboolean load_of(const char *state_dir, const char *profile_path, Good **ret, GError **error)
+{
+    g_autofree char *path = file_of(state_dir, profile_path);
+    GError *failure = NULL;
+    *ret = load(path, &failure);
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
+}
+
+static gboolean equal(GBytes *bytes, const char *data, gsize length)
+{
+    return g_bytes_get_size(bytes) == length && memcmp(g_bytes_get_data(bytes, NULL), data, length) == 0;
+}
+
+static gboolean means_the_same(const Good *good, const char *data, gsize length)
+{
+    g_autoptr(Profile) known = good_profile(good);
+    g_autoptr(Profile) profile = profile_parse(good->path, g_strndup(data, length), length, NULL);
+    return known && profile && profile_same(known, profile);
+}
+
+gboolean good_store(const char *state_dir, const char *path, const char *data, gsize length, GError **error)
+{
+    g_autoptr(Good) good = NULL;
+
+    if (!load_of(state_dir, path, &good, error))
+        return FALSE;
+    if (good && good->content && !equal(good->content, data, length) && means_the_same(good, data, length)) {
+        good_set_content(good, data, length);
+        if (!good_save(state_dir, good, error))
+            return FALSE;
+    }
+    return store_write(path, data, length, error);
+}
+
+static gboolean asks_for_it(const Profile *candidate)
+{
+    const char *guard = profile_annotation(candidate, ANNOTATION_GUARD);
+    return g_strcmp0(profile_annotation(candidate, ANNOTATION_START), "boot") == 0 ||
+           (guard && (strcmp(guard, "yes") == 0 || strcmp(guard, "true") == 0));
+}
+
+gboolean good_promote(const char *state_dir, const char *path, const Profile *candidate, const char *data,
+                      gsize length, GError **error)
+{
+    g_autoptr(Good) good = NULL;
+
+    if (!load_of(state_dir, path, &good, error))
+        return FALSE;
+    if (!good && asks_for_it(candidate))
+        good = good_new(path, candidate->uuid);
+    if (good && (good->content || asks_for_it(candidate))) {
+        good_set_content(good, data, length);
+        if (!good_save(state_dir, good, error))
+            return FALSE;
+    }
+    return store_write(path, data, length, error);
+}
+
+/* The own file of the profile that was tried. */
+static const char *own_path(const struct record_pair *pair)
+{
+    return pair->edit ? pair->replaced.path : pair->candidate.path;
+}
+
+static void remember_failed(Good *good, const Profile *content, const struct record_profile *recorded)
+{
+    if (good_failed(good, content))
+        return;
+    g_ptr_array_insert(good->failed, 0, g_bytes_new(recorded->data, recorded->length));
+    if (good->failed->len > GOOD_FAILED_MAX)
+        g_ptr_array_set_size(good->failed, GOOD_FAILED_MAX);
+}
+
+gboolean good_close(const char *state_dir, const Record *record, GError **error)
+{
+    for (int i = 0; i < record->trial.n_pairs; i++) {
+        const struct record_pair *pair = &record->pair[i];
+        g_autoptr(Good) good = NULL;
+        g_autoptr(Profile) content = recorded_profile(&pair->candidate, NULL);
+        gboolean reverted = record->trial.state == TRIAL_REVERTING;
+
+        if (!load_of(state_dir, own_path(pair), &good, error))
+            return FALSE;
+        if (!content)
+            continue;
+        if (!good && reverted && !pair->edit && asks_for_it(content))
+            good = good_new(pair->candidate.path, pair->candidate.uuid);
+        if (!good)
+            continue;
+        waits_no_more(good, content);
+        if (reverted)
+            remember_failed(good, content, &pair->candidate);
+        if (!good_save(state_dir, good, error))
+            return FALSE;
+    }
+    return TRUE;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "waiting.h"
+
+#include "change.h"
+#include "journal.h"
+#include "names.h"
+#include "opening.h"
+#include "store.h"
+
+#define STARTED_BY_CHANGE "a change of its file"
+#define STARTED_BY_DELIVERY "its delivery"
+
+static enum candidate_fate open_trial(Engine *engine, const Good *good, GError **error)
+{
+    const char *const candidates[] = {good->uuid, NULL};
+    gsize length = 0;
+    const char *text = g_bytes_get_data(good->waiting, &length);
+    struct plan_request request = {.candidates = candidates};
+
+    if (good->content) {
+        request.edit = good->uuid;
+        request.text = text;
+        request.length = length;
+    }
+    return opening_try(engine, &request, NULL, good->content ? STARTED_BY_CHANGE : STARTED_BY_DELIVERY,
+                       error);
+}
+
+static void forget_refused(const Engine *engine, Good *good, const GError *why)
+{
+    g_autoptr(Profile) profile = good_parse(good, good->waiting);
+    g_autofree char *clean = journal_clean(profile ? profile->id : good->uuid);
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&good->waiting, g_bytes_unref);
+    journal_say(JOURNAL_REFUSED, NULL, -1, "no trial of %s\"%s\": %s",
+                good->content ? "the new content of " : "", clean, why->message);
+    if (!good_save(engine->state_dir, good, &error))
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+}
+
+enum candidate_fate waiting_try(Engine *engine)
+{
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+
+    for (guint i = 0; i < list->len; i++) {
+        Good *good = list->pdata[i];
+        g_autoptr(GError) error = NULL;
+        if (!good->waiting)
+            continue;
+        if (network_look(engine->network, NULL) != NETWORK_READY)
+            return CANDIDATE_LATER;
+        enum candidate_fate fate = open_trial(engine, good, &error);
+        if (fate != CANDIDATE_LEFT)
+            return fate;
+        forget_refused(engine, good, error);
+    }
+    return CANDIDATE_LEFT;
+}
+
+/* The known-good content on its device again, if NM runs another one there. */
+static void bring_back(Engine *engine, const Profile *known, const char *device, GError **error)
+{
+    g_auto(NetworkProfile) profile = {0};
+    g_autofree char *active = NULL;
+
+    if (!network_get_profile(engine->network, known->uuid, &profile, error))
+        return;
+    g_autoptr(GVariant) applied = network_applied(engine->network, device, NULL);
+    if (!applied || !network_settings_same(applied, profile.settings))
+        (void)network_activate(engine->network, profile.object, device, &active, error);
+}
+
+/* Puts the known-good content back, for NM too. */
+static gboolean put_back(Engine *engine, const Good *good, GError **error)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    if (!change_put_back(good, NM_RUN_PROFILE_DIR, paths, error))
+        return FALSE;
+    g_ptr_array_add(paths, NULL);
+    return network_load(engine->network, (const char *const *)paths->pdata, error);
+}
+
+static enum candidate_fate later(const GError *error)
+{
+    journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+    return CANDIDATE_LATER;
+}
+
+enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, const char *device,
+                                    gboolean wait, gboolean again)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Profile) known = good_profile(good);
+    g_autoptr(Profile) content = change_read(good, filename);
+    gboolean failed = content && again && good_failed(good, content);
+
+    if (!known || (content && profile_same(content, known)))
+        return CANDIDATE_LEFT;
+    /* remembered first: a power cut in between must not lose it */
+    if (content && !failed && !change_remember(engine->state_dir, good, content, &error))
+        return later(error);
+    if (!put_back(engine, good, &error))
+        return later(error);
+    if (content && !failed && !wait) {
+        enum candidate_fate fate = open_trial(engine, good, &error);
+        if (fate != CANDIDATE_LEFT)
+            return fate;
+        forget_refused(engine, good, error);
+        g_clear_error(&error);
+    }
+    g_autofree char *clean = journal_clean(known->id);
+    journal_say(JOURNAL_CHANGED, NULL, -1,
+                "the guarded profile \"%s\" was changed: put back to what is known good; %s", clean,
+                failed     ? "it has failed before"
+                : !content ? "nothing in it could be tried"
+                : wait     ? "it will be tried as an edit when the open trial has ended"
+                           : "it is not tried");
+    bring_back(engine, known, device, &error);
+    return error ? later(error) : CANDIDATE_LEFT;
+}
+
+static char *mark_of(const char *run_dir)
+{
+    return g_build_filename(run_dir, NM_TRIAL_SWEPT, NULL);
+}
+
+void waiting_mark_done(const char *run_dir, const char *boot_id)
+{
+    g_autofree char *path = mark_of(run_dir);
+    (void)g_mkdir_with_parents(run_dir, 0755);
+    (void)g_file_set_contents_full(path, boot_id ? boot_id : "", -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
+                                   NULL);
+}
+
+/* Those that run with what was put back under them; one that waits is activated by its trial. */
+static void bring_all_back(Engine *engine)
+{
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+
+    for (guint i = 0; i < list->len; i++) {
+        const Good *good = list->pdata[i];
+        g_autoptr(Profile) known = good_profile(good);
+        g_auto(NetworkDevice) device = {0};
+        g_autofree char *name = NULL;
+        g_autoptr(GError) error = NULL;
+        if (!known || good->waiting || !plan_bound(known, &name, NULL) ||
+            !network_get_device(engine->network, name, &device, NULL) ||
+            g_strcmp0(device.active_uuid, known->uuid) != 0)
+            continue;
+        bring_back(engine, known, device.object, &error);
+        if (error)
+            (void)later(error);
+    }
+}
+
+void waiting_catch_up(Engine *engine, const char *run_dir)
+{
+    g_autofree char *path = mark_of(run_dir), *done = NULL;
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    gsize length = 0;
+
+    if (store_read_trusted(path, &done, &length, NULL) && g_strcmp0(done, engine->boot_id) == 0)
+        return;
+    if (network_look(engine->network, NULL) != NETWORK_READY) /* perhaps it is before its start still */
+        return;
+    gboolean well = change_sweep(engine->state_dir, engine->profile_dir, NM_RUN_PROFILE_DIR, paths);
+    g_ptr_array_add(paths, NULL);
+    if (paths->len > 1 && !network_load(engine->network, (const char *const *)paths->pdata, &error))
+        (void)later(error);
+    else if (paths->len > 1)
+        bring_all_back(engine);
+    if (well)
+        waiting_mark_done(run_dir, engine->boot_id);
+}

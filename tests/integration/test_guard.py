@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guarded profiles: every change, by any tool, becomes an edit by itself, and is tried once."""
+import unittest
+
+from case import uuid_of, wait_for
+from edited import BAD, NEW, OLD, Edited
+
+GOOD = "var/lib/nm-trial/good/lan.nmconnection"
+
+
+class Guarded(Edited):
+    """lan is guarded, and what is tried on this device is judged within seconds."""
+    strays = True
+
+    def prepare(self):
+        super().prepare()
+        (self.device.disk / "etc/nm-trial/nm-trial.conf").write_text("[trial]\ntimeout=6s\nhold=1s\n")
+
+    def setUp(self):
+        super().setUp()
+        self.edited.add("lan")
+        self.trial("guard", "lan")
+        self.trials = 0
+
+    def ended(self, verdict, reason=None):
+        """One more trial has ended, and how."""
+        self.trials += 1
+        wait_for(f"trial {self.trials}", lambda: len(self.history()) == self.trials and self.state() == "none", 25)
+        entry = self.history()[0]
+        self.assertEqual((entry["verdict"], entry["reason"]), (verdict, reason or entry["reason"]), entry)
+        return entry
+
+    def promoted(self):
+        self.ended("promoted", "checks-passed")
+        self.assert_new()
+
+    def reverted(self, reason="check-failed"):
+        self.ended("reverted", reason)
+        self.assert_old()
+
+    def modify(self, address=NEW, gateway="10.99.0.1"):
+        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", address, "ipv4.gateway", gateway)
+
+    def modify_badly(self):
+        self.modify(BAD, "10.99.0.254")
+
+    def copy(self, text):
+        """What a copier or an editor does, while the device is off or on: NetworkManager is told nothing."""
+        self.device.profile_file("lan", text, load=False)
+
+    def reboot(self):
+        self.device.power_cut()
+        self.device.boot()
+
+    def boots_quietly(self, check):
+        """One more boot brings that up at once, by one activation, and starts no trial."""
+        self.device.power_cut()
+        mark = len(self.device.journal())
+        self.device.boot()
+        self.device.wait_active("lan")
+        self.device.wait_online()
+        check()
+        wait_for("an idle agent", lambda: self.status()["state"] == "none")
+        started = [entry for entry in self.device.journal()[mark:]
+                   if "Activation: starting connection 'lan'" in entry.get("MESSAGE", "")]
+        self.assertEqual((len(started), len(self.history())), (1, self.trials))
+
+
+class Changed(Guarded):
+    def assert_new(self):  # nmcli writes its own file: comments are lost
+        self.device.wait_active("lan")
+        self.wait_address(NEW)
+        self.assert_alone()
+
+    def test_nmcli_modify_and_up(self):
+        self.modify()
+        self.device.nmcli("connection", "up", "lan")
+        self.promoted()
+        self.boots_quietly(self.assert_new)
+
+    def test_nmcli_modify_badly_and_up(self):
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan")
+        self.reverted()
+        self.boots_quietly(self.assert_old)
+
+    def test_device_reapply(self):
+        self.modify()
+        self.device.nmcli("device", "reapply", "eth0")
+        self.promoted()
+
+    def test_nmcli_modify_temporarily_and_up(self):
+        self.device.nmcli("connection", "modify", "--temporary", "lan", "ipv4.addresses", BAD, "ipv4.gateway",
+                          "10.99.0.254")
+        self.device.nmcli("connection", "up", "lan")
+        self.reverted()
+
+    def test_deleted_and_made_anew(self):
+        self.watch.ignore_profiles()
+        self.device.nmcli("connection", "delete", "lan")
+        self.device.nmcli("connection", "add", "type", "ethernet", "con-name", "lan", "ifname", "eth0", "ipv4.method",
+                          "manual", "ipv4.addresses", NEW, "ipv4.gateway", "10.99.0.1", "ipv6.method", "disabled")
+        self.promoted()
+        self.assertEqual(self.profile("lan")["connection"]["uuid"], uuid_of("lan"))
+        self.boots_quietly(self.assert_new)
+
+    def test_deleted_and_made_anew_badly(self):
+        self.watch.ignore_profiles()
+        self.device.nmcli("connection", "delete", "lan")
+        self.device.nmcli("connection", "add", "type", "ethernet", "con-name", "lan", "ifname", "eth0", "ipv4.method",
+                          "manual", "ipv4.addresses", BAD, "ipv4.gateway", "10.99.0.254", "ipv6.method", "disabled")
+        self.reverted()
+        self.boots_quietly(self.assert_old)
+
+    def test_deleted_and_a_power_cut(self):
+        self.watch.ignore_profiles()
+        self.device.nmcli("connection", "delete", "lan")
+        self.reboot()
+        self.assert_old()
+        self.assertTrue(self.said('guarded profile "lan" was changed: put back .* it is gone'))
+
+    def test_modified_and_a_power_cut_before_up(self):
+        self.modify()
+        self.device.power_cut()
+        self.boot_by_boot_alone()
+        self.assert_old()
+        self.set_option("trial_agent", "yes")
+        self.reboot()
+        self.promoted()
+
+    def test_modified_badly_and_a_power_cut_before_up(self):
+        self.modify_badly()
+        self.reboot()
+        self.reverted()
+        self.boots_quietly(self.assert_old)
+
+    def test_an_editor_and_a_restart_of_networkmanager(self):
+        self.copy(self.bad_content())
+        self.device.kill_nm()
+        self.reverted()
+
+    def test_a_power_cut_in_its_trial(self):
+        self.modify()
+        self.device.nmcli("connection", "up", "lan")
+        wait_for("its trial", lambda: self.state() == "trying")
+        self.reboot()
+        self.ended("reverted", "unconfirmed-reboot")
+        self.assert_old()
+        self.boots_quietly(self.assert_old)
+
+    def test_networkmanager_dies_in_its_trial(self):
+        self.modify()
+        self.device.nmcli("connection", "up", "lan")
+        wait_for("its trial", lambda: self.state() == "trying")
+        self.device.kill_nm()
+        self.promoted()
+
+    def test_all_helpers_die_before_its_trial(self):
+        self.hold_agent()
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan", check=False)
+        wait_for("the event", lambda: self.device.test("ls /run/nm-trial/events | grep -q ."))
+        self.release_agent()
+        self.reverted()
+
+    def test_the_same_again_by_hand_is_tried_again(self):
+        for _ in range(2):
+            self.modify_badly()
+            self.device.nmcli("connection", "up", "lan")
+            self.reverted()
+
+    def test_what_nobody_could_try(self):
+        self.device.nmcli("connection", "modify", "lan", "connection.permissions", "user:nobody", "ipv4.addresses", NEW)
+        self.device.nmcli("connection", "up", "lan", check=False)
+        wait_for("the refusal", lambda: self.said('no trial of the new content of "lan"'))
+        self.assert_old()
+        self.assertEqual(self.history(), [])
+
+
+class CopiedAtEveryBoot(Guarded):
+    def boot_with(self, text):
+        self.device.power_cut()
+        self.copy(text)
+        self.device.boot()
+
+    def quiet_boot_with(self, text, check):
+        self.device.power_cut()
+        self.copy(text)
+        self.device.boot()
+        self.device.power_cut()
+        self.copy(text)
+        self.device.boot()
+        self.device.wait_active("lan")
+        check()
+        wait_for("an idle agent", lambda: self.status()["state"] == "none")
+        self.assertEqual(len(self.history()), self.trials)
+
+    def test_good_is_promoted_once(self):
+        self.boot_with(self.content())
+        self.promoted()
+        self.quiet_boot_with(self.content(), self.assert_new)
+        self.boots_quietly(self.assert_new)
+
+    def test_bad_is_put_back_at_each_boot_and_tried_once(self):
+        self.boot_with(self.bad_content())
+        self.reverted()
+        self.quiet_boot_with(self.bad_content(), self.assert_old)
+
+    def test_a_third_is_a_new_edit(self):
+        self.boot_with(self.bad_content())
+        self.reverted()
+        self.boot_with(self.content())
+        self.promoted()
+        self.boot_with(self.bad_content())  # has failed before: known good is the new one now
+        self.device.wait_active("lan")
+        self.assert_new()
+        self.assertEqual(len(self.history()), self.trials)
+        self.boot_with(self.content(address="10.99.0.50/24"))
+        self.ended("promoted")
+        self.wait_address("10.99.0.50/24")
+
+    def test_rubbish(self):
+        self.watch.ignore_profiles()
+        for text in ("rubbish\n", "", self.content().replace("type=ethernet", "type=nonsense")):
+            with self.step(text=text[:30]):
+                self.boot_with(text)
+                self.assert_old()
+                self.assertEqual(self.history(), [])
+
+    def test_its_autoconnect_is_lost(self):
+        self.watch.ignore_profiles()
+        self.boot_with(self.old.decode().replace("autoconnect=true", "autoconnect=false"))
+        self.assert_old()
+        self.assertEqual(self.history(), [])
+
+    def test_another_file_of_its_uuid(self):
+        self.device.power_cut()
+        self.device.profile_file("other", self.content(), load=False)
+        self.own.add("other")
+        self.device.boot()
+        self.promoted()
+
+    def test_it_was_renamed(self):
+        self.watch.ignore_profiles()
+        self.device.power_cut()
+        self.device.profile_path("lan").rename(self.device.profile_path("renamed"))
+        self.device.boot()
+        self.device.wait_active("lan")
+        self.assertFalse(self.device.profile_path("lan").exists())
+        self.device.power_cut()
+        self.device.profile_file("renamed", self.bad_content(), load=False)
+        self.device.boot()
+        self.ended("reverted")
+        self.wait_address(OLD)
+        self.assertEqual(self.device.profile_path("renamed").read_bytes(), self.old)
+
+
+class Beside(Guarded):
+    def test_a_change_while_another_trial_is_open_waits(self):
+        self.device.profile("wan", device="eth1")
+        self.own.add("wan")
+        self.device.nmcli("connection", "up", "wan")
+        self.candidate("wan-new", device="eth1", address="10.99.1.20/24", gateway="10.99.1.1")
+        self.device.wait_active("wan", "eth1")
+        trial = self.wait_manual("wan-new", device="eth1")
+        self.modify()
+        self.device.nmcli("connection", "up", "lan", check=False)
+        wait_for("the wait", lambda: self.said("tried as an edit when the open trial has ended"))
+        self.wait_address(OLD)
+        self.assertEqual(self.bytes_of("lan"), self.old, "safe meanwhile")
+        self.trial("confirm", trial)
+        self.trials = 1
+        self.ended("promoted", "checks-passed")
+        self.wait_address(NEW)
+
+    def test_two_changes_one_after_the_other(self):
+        self.device.profile("wan", device="eth1")
+        self.own.add("wan")
+        self.edited.add("wan")
+        self.device.nmcli("connection", "up", "wan")
+        self.trial("guard", "wan")
+        self.device.power_cut()
+        self.copy(self.content())
+        self.device.profile_file("wan", self.device.profile_text("wan", device="eth1", address="10.99.1.30/24",
+                                                                 gateway="10.99.1.254"), load=False)
+        self.device.boot()
+        wait_for("both trials", lambda: len(self.history()) == 2, 30)
+        ends = [(entry["verdict"], entry["pairs"][0]["device"]) for entry in self.history()]
+        self.assertEqual(ends, [("reverted", "eth1"), ("promoted", "eth0")], "in the order of the file names")
+        wait_for("the old address", lambda: self.addresses("eth1") == {"10.99.1.10/24"})
+
+    def test_off(self):
+        self.assertIn("known good since", self.trial("guard").stdout)
+        self.trial("guard", "lan", "--off")
+        self.assertIn("No profile is guarded", self.trial("guard").stdout)
+        self.modify()
+        self.device.nmcli("connection", "up", "lan")
+        self.reboot()
+        self.wait_address(NEW)
+        self.assertEqual(self.history(), [])
+
+    def test_by_annotation(self):
+        self.trial("guard", "lan", "--off")
+        self.trial("annotate", "lan", "guard=yes")
+        self.device.nmcli("connection", "up", "lan")
+        wait_for("the guard", lambda: (self.device.disk / GOOD).exists())
+        self.old = self.bytes_of("lan")
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan")
+        self.reverted()
+        self.trial("guard", "lan", "--off")
+        self.assertNotIn(b"nm-trial.guard", self.bytes_of("lan"))
+
+    def test_a_promoted_candidate_is_guarded(self):
+        self.candidate()
+        self.trial("annotate", "good", "guard=yes")
+        trial = self.start("good")
+        self.assert_promoted(trial, "good")
+        self.assertIn('"good"', self.trial("guard").stdout)
+        self.boots_as("good")
+        self.device.power_cut()
+        self.edited.add("good")
+        text = self.device.profile_path("good").read_text()
+        self.device.profile_file("good", text.replace("10.99.0.1\n", "10.99.0.254\n"), load=False)
+        self.trials = 1
+        self.device.boot()
+        self.ended("reverted")
+        self.assertEqual(self.device.profile_path("good").read_text(), text)
+
+    def boots_as(self, name):
+        self.assert_boots(name)
+        self.assertFalse(self.said("was changed"), "our own writes are no changes")
+
+    def test_a_guarded_profile_is_replaced(self):
+        self.candidate()
+        trial = self.start("good")
+        self.assert_promoted(trial, "good")
+        self.boots_as("good")
+
+    def test_annotations_of_a_guarded_profile(self):
+        self.trial("annotate", "lan", "timeout=20s")
+        self.assertIn(b"nm-trial.timeout", self.bytes_of("lan"))
+        self.reboot()
+        self.assertIn(b"nm-trial.timeout", self.bytes_of("lan"))
+        self.assertFalse(self.said("was changed"))
+
+    def test_an_edit_by_hand(self):
+        trial = self.edit(None, "--hold", "1s")
+        self.assert_promoted(trial, "lan", replaced=None)
+        self.trials = 1
+        self.boots_quietly(self.assert_new)
+
+    def test_a_copy_that_is_damaged_is_set_aside(self):
+        (self.device.disk / GOOD).write_bytes(b"nm-trial-good 1 3 0\nrub")
+        self.reboot()
+        self.assertTrue(self.said("known-good copy of a guarded profile cannot be used"))
+        self.assertTrue((self.device.disk / f"{GOOD}.bad-1").exists())
+        self.assert_old()
+
+    def test_refused(self):
+        self.candidate("off")
+        for words, pattern in ((("off",), "autoconnect off"), (("nobody",), "no profile"),
+                               (("off", "--off"), "is not guarded")):
+            self.assertRegex(self.trial("guard", *words, status=4).stderr, pattern)
+        self.trial("guard", "--off", status=2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
