@@ -284,6 +284,24 @@ static gboolean meant_for(const Plan *plan, const PlanPair *pair, const char *na
     return generated != NULL;
 }
 
+/* What the candidate's annotation names; where that was replaced by another one of the kind since, that one.
+ * NULL: it names none. */
+static const char *annotated(Plan *plan, const PlanPair *pair)
+{
+    const char *name = profile_annotation(pair->candidate, ANNOTATION_REPLACES);
+    const Profile *active =
+        pair->nm.active_uuid ? profile_by_uuid(plan->profiles, pair->nm.active_uuid) : NULL;
+    const char *its = active && active->autoconnect ? profile_annotation(active, ANNOTATION_REPLACES) : NULL;
+
+    if (!name || !its || strcmp(its, name) != 0 || active == pair->candidate || !profile_believed(active) ||
+        g_strcmp0(profile_annotation(active, ANNOTATION_STATE), "promoted") != 0)
+        return name;
+    g_ptr_array_add(plan->notes,
+                    g_strdup_printf("\"%s\" has taken the place of \"%s\" already: it is what is replaced",
+                                    active->id, name));
+    return active->uuid;
+}
+
 gboolean plan_find_replaced(Plan *plan, const char *const *names, GPtrArray *skipped, Network *network,
                             GError **error)
 {
@@ -302,7 +320,7 @@ gboolean plan_find_replaced(Plan *plan, const char *const *names, GPtrArray *ski
     for (int i = 0; i < plan->n_pairs; i++) {
         PlanPair *pair = &plan->pair[i];
         if (!given[i])
-            given[i] = profile_annotation(pair->candidate, ANNOTATION_REPLACES);
+            given[i] = annotated(plan, pair);
         if (!find_replaced(plan, pair, given[i], skipped, network, error))
             return FALSE;
     }
