@@ -8,8 +8,6 @@
 
 #include <glib/gstdio.h>
 
-#define META_SUFFIX ".nmmeta"
-
 /* The open trial and the records */
 
 static void examine_records(Doctor *doctor)
@@ -45,6 +43,23 @@ static void examine_names(Doctor *doctor, const char *directory, const char *pre
                        g_strdup(advice));
 }
 
+static void examine_guards_set_aside(Doctor *doctor)
+{
+    static const char directory[] = NM_TRIAL_STATE_DIR "/" NM_TRIAL_GOOD;
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    const char *name;
+    while (dir && (name = g_dir_read_name(dir)))
+        if (strstr(name, KEYFILE_SUFFIX ".bad-"))
+            doctor_say(
+                doctor, FINDING_FAILURE,
+                g_strdup_printf(
+                    "%s/%s: what is known good of a guarded profile could not be used and was set "
+                    "aside; the profile is not guarded any more",
+                    directory, name),
+                g_strdup(
+                    "If the profile has what it is to have: nm-trial guard PROFILE. Then remove the file."));
+}
+
 static void examine_own_files(Doctor *doctor)
 {
     static const char *const directories[] = {NM_TRIAL_PROFILE_DIR, NM_TRIAL_STATE_DIR};
@@ -58,6 +73,7 @@ static void examine_own_files(Doctor *doctor)
                       "this could not be used and was set aside; it may hold secrets",
                       "See what the journal says of it (journalctl -t " NM_TRIAL_IDENTIFIER
                       "), then remove it.");
+    examine_guards_set_aside(doctor);
 }
 
 /* Checkpoints */
@@ -123,7 +139,7 @@ static gboolean knows_its_storage(const Profile *shadow)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
     return g_key_file_load_from_data(file, shadow->data, shadow->length, G_KEY_FILE_NONE, NULL) &&
-           g_key_file_has_key(file, META_SUFFIX, "shadowed-storage", NULL);
+           g_key_file_has_key(file, GROUP_META, KEY_SHADOWED, NULL);
 }
 
 static void examine_shadows(Doctor *doctor)
@@ -160,9 +176,9 @@ static void examine_tombstones(Doctor *doctor, const char *directory)
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        if (!g_str_has_suffix(name, META_SUFFIX))
+        if (!g_str_has_suffix(name, NM_META_SUFFIX))
             continue;
-        g_autofree char *uuid = g_strndup(name, strlen(name) - strlen(META_SUFFIX));
+        g_autofree char *uuid = g_strndup(name, strlen(name) - strlen(NM_META_SUFFIX));
         g_autofree char *path = g_build_filename(directory, name, NULL);
         const Profile *profile = profile_by_uuid(doctor->profiles, uuid);
         if (profile && tombstone(path))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The stored profiles: does each device come up at the next boot, and on a profile that was tried? */
 #include "doctor.h"
+#include "good.h"
 #include "names.h"
 #include "plan.h"
 
@@ -108,7 +109,9 @@ static void examine_device(Doctor *doctor, guint first)
 
 static void examine_untested(Doctor *doctor, const Profile *profile)
 {
-    if (!candidate(profile) || !profile->autoconnect)
+    /* of a delivery, what is before NM sees to it */
+    if (!candidate(profile) || !profile->autoconnect ||
+        g_strcmp0(annotation(profile, ANNOTATION_START), "boot") == 0)
         return;
     gboolean last = profile->interface && !comes_up(doctor, profile, profile);
     doctor_say(doctor, FINDING_FAILURE,
@@ -177,6 +180,38 @@ static void examine_defaults(Doctor *doctor)
                    g_strdup("Mend that file, or remove it."));
 }
 
+/* Guarded profiles, and those that should be. */
+static void examine_guarded(Doctor *doctor)
+{
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR);
+
+    for (guint i = 0; i < list->len; i++) {
+        const Good *good = list->pdata[i];
+        g_autoptr(Profile) known = good_profile(good);
+        const Profile *now = profile_by_uuid(doctor->profiles, good->uuid);
+        if (known && (!now || !profile_same(now, known)))
+            doctor_say(
+                doctor, FINDING_WARNING,
+                g_strdup_printf("the guarded profile \"%s\" was %s since it was known good: the next boot "
+                                "puts it back, and tries what it has become",
+                                known->id, now ? "changed" : "removed"),
+                g_strdup_printf(
+                    "To try it now: nmcli connection up %s. If it is to be as it is now: nm-trial "
+                    "guard %s --off",
+                    good->uuid, good->uuid));
+    }
+    for (guint i = 0; i < doctor->profiles->len; i++) {
+        const Profile *profile = doctor->profiles->pdata[i];
+        const Good *good = good_of(list, profile->path, profile->uuid);
+        if (g_strcmp0(annotation(profile, ANNOTATION_GUARD), "yes") == 0 && !(good && good->content))
+            doctor_say(doctor, FINDING_WARNING,
+                       g_strdup_printf("\"%s\" says that it is guarded, and nothing is known good of it yet",
+                                       profile->id),
+                       g_strdup_printf("It is guarded once it is activated. At once: nm-trial guard %s",
+                                       profile->uuid));
+    }
+}
+
 static void examine_skipped(Doctor *doctor)
 {
     for (guint i = 0; i < doctor->skipped->len; i++) {
@@ -202,6 +237,7 @@ void doctor_profiles(Doctor *doctor)
         if (profile->interface)
             examine_device(doctor, i);
     }
+    examine_guarded(doctor);
     examine_defaults(doctor);
     examine_skipped(doctor);
     doctor_say_well(doctor, before,

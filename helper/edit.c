@@ -9,9 +9,6 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#define KEY_SHADOWED "shadowed-storage"
-#define META_SUFFIX ".nmmeta"
-
 /* The content */
 
 static gboolean fits(const Profile *profile, const Profile *content, GError **error)
@@ -108,7 +105,7 @@ static void add_strays(GPtrArray *strays, const char *directory, const char *uui
                        enum look look)
 {
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    g_autofree char *tombstone = g_strconcat(uuid, META_SUFFIX, NULL);
+    g_autofree char *tombstone = g_strconcat(uuid, NM_META_SUFFIX, NULL);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {

@@ -44,6 +44,8 @@
 #define GROUP_CONNECTION "connection"
 #define GROUP_USER "user"
 #define GROUP_META ".nmmeta" /* NM's own notes, in its directory in /run */
+#define KEY_SHADOWED "shadowed-storage"
+#define NM_META_SUFFIX ".nmmeta" /* UUID.nmmeta: NM's note that there is no such profile */
 #define KEY_UUID "uuid"
 #define KEY_ID "id"
 #define KEY_AUTOCONNECT "autoconnect"

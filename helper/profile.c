@@ -150,7 +150,7 @@ static void skip(GPtrArray *skipped, const char *path, const GError *why)
 gboolean profile_ignored(const char *name)
 {
     const char *temporary = g_strrstr(name, KEYFILE_SUFFIX ".");
-    return name[0] == '.' || g_str_has_suffix(name, "~") || g_str_has_suffix(name, ".nmmeta") ||
+    return name[0] == '.' || g_str_has_suffix(name, "~") || g_str_has_suffix(name, NM_META_SUFFIX) ||
            (temporary && strlen(temporary) == strlen(KEYFILE_SUFFIX ".") + 6);
 }
 

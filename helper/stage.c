@@ -3,6 +3,7 @@
  * looked at before the first byte is written. A power cut amid the renames leaves some of them: each is whole
  * and has autoconnect off, so it changes nothing of what the next boot brings up. */
 #include "auto-default.h"
+#include "good.h"
 #include "history.h"
 #include "journal.h"
 #include "names.h"
@@ -41,6 +42,7 @@ typedef struct {
     GPtrArray *stored;        /* Profile, of the directory */
     GPtrArray *skipped;       /* ... and what is in it and cannot be used */
     GPtrArray *elsewhere;     /* Profile, of the other directories */
+    GPtrArray *guarded;       /* Good */
     JsonArray *history;       /* NULL: it cannot be read */
     Record *open;             /* the open trial, NULL: none */
 } Staging;
@@ -69,6 +71,7 @@ static void staging_clear(Staging *staging)
     g_clear_pointer(&staging->stored, g_ptr_array_unref);
     g_clear_pointer(&staging->skipped, g_ptr_array_unref);
     g_clear_pointer(&staging->elsewhere, g_ptr_array_unref);
+    g_clear_pointer(&staging->guarded, g_ptr_array_unref);
     g_clear_pointer(&staging->history, json_array_unref);
     g_clear_pointer(&staging->open, record_free);
 }
@@ -229,7 +232,10 @@ static gboolean not_known_good(const Staging *staging, Staged *staged, GError **
     g_autoptr(GError) failure = NULL;
     const char *why = NULL;
 
-    if (staged->old && staged->old->autoconnect)
+    Good *good = good_of(staging->guarded, profile->path, profile->uuid);
+    if (good && good->content)
+        why = "is guarded";
+    else if (staged->old && staged->old->autoconnect)
         why = "has autoconnect on";
     else if (staging->history && history_standing(staging->history, profile->uuid) == STANDING_GOOD)
         why = "was promoted, or gone back to, by the last trial of it";
@@ -320,6 +326,7 @@ static gboolean gather(Staging *staging, GError **error)
         g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s", why);
         return FALSE;
     }
+    staging->guarded = good_list(NM_TRIAL_STATE_DIR);
     staging->history = history_load(NM_TRIAL_STATE_DIR, NULL);
     staging->skipped = profile_skipped_new();
     staging->stored = profile_read_directory(NM_TRIAL_PROFILE_DIR, staging->skipped);

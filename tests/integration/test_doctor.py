@@ -180,6 +180,14 @@ ROWS = {
         Row("what is to be replaced is not there", (
             'warning: "good" is to replace "long-gone", which is not stored',),
             profiles=stored("good", autoconnect=False, device="eth0", user="nm-trial.replaces=long-gone")),
+        Row("a delivery with autoconnect", (),
+            profiles=stored("good", user="nm-trial.replaces=none\nnm-trial.start=boot")),
+        Row("a guarded profile", (), "nm-trial guard lan", "nm-trial guard lan --off"),
+        Row("a guarded profile that was changed", ('warning: guarded profile "lan" was changed',),
+            f"nm-trial guard lan; cp -p {LAN} /var/tmp; sed -i s/10.99.0.10/10.99.0.11/ {LAN}",
+            f"cp -p /var/tmp/lan.nmconnection {LAN}; nm-trial guard lan --off"),
+        Row("one that is guarded and is not yet", ('warning: "good" says that it is guarded',),
+            profiles=stored("good", user="nm-trial.guard=yes")),
         Row("a file that others may read", ("warning: not usable.*mode 0600",),
             f"cp {LAN} {DIRECTORY}/open; chmod 0644 {DIRECTORY}/open", f"rm {DIRECTORY}/open"),
         Row("a file that is no profile", ("warning: not usable.*junk",),
@@ -228,6 +236,8 @@ ROWS = {
         Row("records that were set aside", (
             f"warning: ^{STATE}/trial.bad-1: .*set aside", f"warning: ^{STATE}/history.bad-2"),
             f"touch {STATE}/trial.bad-1 {STATE}/history.bad-2", f"rm {STATE}/trial.bad-1 {STATE}/history.bad-2"),
+        Row("a known-good copy that was set aside", (f"failure: ^{STATE}/good/x.nmconnection.bad-1: .*not guarded",),
+            f"mkdir -p {STATE}/good; touch {STATE}/good/x.nmconnection.bad-1", f"rm -r {STATE}/good"),
         Row("a damaged history", ("failure: the history cannot be read",),
             f"echo junk >{STATE}/history; chmod 0600 {STATE}/history", f"rm {STATE}/history"),
     ],
@@ -265,7 +275,8 @@ class Examined(Case):
     def everything(self):
         state = self.device.disk / STATE[1:]
         shadows = self.device.run("sh", "-c", f"ls -la --full-time {RUN}", check=False).stdout
-        return self.files(), shadows, {path.name: path.read_bytes() for path in state.glob("*")}, state.exists()
+        kept = {path: path.read_bytes() for path in state.rglob("*") if path.is_file()}
+        return self.files(), shadows, kept, state.exists()
 
     def assert_found(self, name, finds, healthy, now, also=()):
         """Beside what a healthy device shows there is exactly that to be found."""
@@ -421,7 +432,7 @@ class NoAgent(Examined):
     options = {"trial_agent": "no"}
 
     def test_nobody_watches(self):
-        self.assertFalse((self.device.disk / STATE[1:]).exists())
+        self.device.run("rm", "-r", STATE)
         now = self.examine(status=1)
         failed = [(f["name"], f["text"]) for f in now if f["state"] == "failure"]
         self.assertEqual([name for name, _ in failed], ["units"], failed)
