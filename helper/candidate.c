@@ -226,7 +226,9 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
     if (!still_there(&arrival, &fate))
         return fate;
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, &error);
+    if (error)
+        return CANDIDATE_LATER;
     Good *good = good_of(list, arrival.known.filename, arrival.uuid);
     if (good && good->content)
         return waiting_came_up(engine, good, arrival.known.filename, arrival.device.object, open != NULL,

@@ -25,13 +25,19 @@ static void trouble(struct sweep *sweep, const GError *error)
     sweep->well = FALSE;
 }
 
-Profile *change_read(const Good *good, const char *path)
+Profile *change_read(const Good *good, const char *path, GError **error)
 {
+    GError *failure = NULL;
     g_autofree char *data = NULL;
     gsize length = 0;
 
-    if (!store_read_trusted(path, &data, &length, NULL))
+    if (!store_read_trusted(path, &data, &length, &failure)) {
+        if (store_unusable(failure) || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            g_error_free(failure);
+        else
+            g_propagate_error(error, failure);
         return NULL;
+    }
     GString *text = g_string_new_len(data, (gssize)length);
     profile_remove_group(text, GROUP_META);
     if (strstr(text->str, good->uuid) ==
@@ -51,9 +57,8 @@ gboolean change_remember(const char *state_dir, Good *good, const Profile *conte
     return good_save(state_dir, good, error);
 }
 
-gboolean change_put_back(const Good *good, const char *run_dir, GPtrArray *put_back, GError **error)
+gboolean change_put_back(const Good *good, const GPtrArray *strays, GPtrArray *put_back, GError **error)
 {
-    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, run_dir);
     gsize length = 0;
     const char *data = g_bytes_get_data(good->content, &length);
 
@@ -81,16 +86,19 @@ static gboolean is_good(const Profile *own, const Profile *known)
 
 /* What somebody made of the profile: in its own file, or in another of its UUID. NULL: nothing that could be
  * tried. Caller frees. */
-static Profile *find_change(const Good *good, const Profile *known, const GPtrArray *strays)
+static Profile *find_change(const Good *good, const Profile *known, const GPtrArray *strays, GError **error)
 {
-    g_autoptr(Profile) own = change_read(good, good->path);
+    GError *failure = NULL;
+    g_autoptr(Profile) own = change_read(good, good->path, &failure);
     if (own && !profile_same(own, known))
         return g_steal_pointer(&own);
-    for (guint i = 0; i < strays->len; i++) {
-        g_autoptr(Profile) other = change_read(good, strays->pdata[i]);
+    for (guint i = 0; !failure && i < strays->len; i++) {
+        g_autoptr(Profile) other = change_read(good, strays->pdata[i], &failure);
         if (other && !profile_same(other, known))
             return g_steal_pointer(&other);
     }
+    if (failure)
+        g_propagate_error(error, failure);
     return NULL;
 }
 
@@ -98,7 +106,7 @@ static Profile *find_change(const Good *good, const Profile *known, const GPtrAr
 static gboolean follow_rename(struct sweep *sweep, Good *good, const Profile *known, const GPtrArray *strays)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(Profile) other = strays->len == 1 ? change_read(good, strays->pdata[0]) : NULL;
+    g_autoptr(Profile) other = strays->len == 1 ? change_read(good, strays->pdata[0], NULL) : NULL;
     const char *path = other ? strays->pdata[0] : "";
     g_autofree char *directory = g_path_get_dirname(path);
 
@@ -132,17 +140,24 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
     if (!known || (is_good(own, known) && strays->len == 0) ||
         (found == FOUND_NOTHING && follow_rename(sweep, good, known, strays)))
         return;
-    g_autoptr(Profile) change = find_change(good, known, strays);
+    g_autoptr(Profile) change = find_change(good, known, strays, &error);
+    if (error) {
+        trouble(sweep, error);
+        return;
+    }
     if (change && good_failed(good, change))
         outcome = "it has failed before";
     else if (change) { /* remembered first: a power cut in between must not lose it */
         outcome = "it will be tried as an edit";
-        if (!change_remember(sweep->state_dir, good, change, &error))
+        if (!change_remember(sweep->state_dir, good, change,
+                             &error)) { /* rather lose the change than the device */
+            outcome = "it could not be remembered, and is not tried";
             trouble(sweep, error);
+        }
     } else if (own && profile_same(own, known))
         outcome = "only its autoconnect or priority was lowered";
     g_clear_error(&error);
-    if (!change_put_back(good, sweep->run_dir, sweep->put_back, &error)) {
+    if (!change_put_back(good, strays, sweep->put_back, &error)) {
         trouble(sweep, error);
         return;
     }
@@ -226,14 +241,18 @@ gboolean change_sweep(const char *state_dir, const char *profile_dir, const char
                       GPtrArray *put_back)
 {
     struct sweep sweep = {state_dir, profile_dir, run_dir, put_back, TRUE};
-    g_autoptr(GPtrArray) list = good_list(state_dir);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = good_list(state_dir, &error);
 
+    if (error)
+        trouble(&sweep, error);
     for (guint i = 0; i < list->len; i++) {
         Good *good = list->pdata[i];
         if (good->content)
             sweep_guarded(&sweep, good);
     }
-    g_autoptr(GPtrArray) profiles = profile_read_directory(profile_dir, NULL);
+    /* what may have failed before must not be taken for new */
+    g_autoptr(GPtrArray) profiles = error ? g_ptr_array_new() : profile_read_directory(profile_dir, NULL);
     for (guint i = 0; i < profiles->len; i++)
         sweep_delivery(&sweep, list, profiles, profiles->pdata[i]);
     return sweep.well;

@@ -12,13 +12,14 @@
 gboolean change_sweep(const char *state_dir, const char *profile_dir, const char *run_dir,
                       GPtrArray *put_back);
 
-/* The content of a guarded profile in that file, which may be its own or another of its UUID. NULL: no
- * profile that anybody could try. Caller frees. */
-Profile *change_read(const Good *good, const char *path);
+/* The content of a guarded profile in that file, which may be its own or another of its UUID. NULL without
+ * `error`: no profile that anybody could try. NULL with `error`: the disk does not tell. Caller frees. */
+Profile *change_read(const Good *good, const char *path, GError **error);
 
 /* Remembers the content as one that waits to be tried, unless it is what waits already. Durable on TRUE. */
 gboolean change_remember(const char *state_dir, Good *good, const Profile *content, GError **error);
 
-/* Puts the known-good content back into the profile's own file, and removes what else there is of its UUID.
- * Adds to `put_back` (may be NULL) the paths that NM is to load again. Durable on TRUE. */
-gboolean change_put_back(const Good *good, const char *run_dir, GPtrArray *put_back, GError **error);
+/* Puts the known-good content back into the profile's own file, and removes what else was found of its UUID
+ * (edit_strays(); what was not looked at stays). Adds to `put_back` (may be NULL) the paths that NM is to
+ * load again. Durable on TRUE. */
+gboolean change_put_back(const Good *good, const GPtrArray *strays, GPtrArray *put_back, GError **error);

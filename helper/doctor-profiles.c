@@ -183,7 +183,7 @@ static void examine_defaults(Doctor *doctor)
 /* Guarded profiles, and those that should be. */
 static void examine_guarded(Doctor *doctor)
 {
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR);
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
 
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];

@@ -143,7 +143,7 @@ static gint by_name(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-GPtrArray *good_list(const char *state_dir)
+GPtrArray *good_list(const char *state_dir, GError **error)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)good_free);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -157,9 +157,14 @@ GPtrArray *good_list(const char *state_dir)
     g_ptr_array_sort(names, by_name);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
-        Good *good = load(path, NULL);
+        GError *failure = NULL;
+        Good *good = load(path, &failure);
         if (good)
             g_ptr_array_add(list, good);
+        if (failure && error && !*error)
+            g_propagate_error(error, failure);
+        else
+            g_clear_error(&failure);
     }
     return list;
 }

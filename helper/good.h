@@ -26,9 +26,10 @@ Good *good_new(const char *path, const char *uuid);
 void good_free(Good *good);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Good, good_free)
 
-/* Every one there is (array of Good, owned), in the order of the file names. One that cannot be used is set
- * aside, and the journal says so; one that the disk does not give back now is left out. */
-GPtrArray *good_list(const char *state_dir);
+/* Every one there is (array of Good, owned; never NULL), in the order of the file names. One that cannot be
+ * used is set aside, and the journal says so; one that the disk does not give back now is left out, and
+ * `error` (may be NULL) says so. */
+GPtrArray *good_list(const char *state_dir, GError **error);
 /* The one of that profile: by its own file's name, else by its UUID; NULL: none. Borrowed from the list. */
 Good *good_of(const GPtrArray *list, const char *path, const char *uuid);
 

@@ -136,7 +136,7 @@ static int change(VerbContext *context, char **names, gboolean off)
     (void)network_look(context->network, NULL);
     guarding.skipped = profile_skipped_new();
     guarding.profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, guarding.skipped);
-    guarding.list = good_list(NM_TRIAL_STATE_DIR);
+    guarding.list = good_list(NM_TRIAL_STATE_DIR, NULL);
     for (; *names && done; names++)
         done = off ? unguard(&guarding, *names, &error) : guard(&guarding, *names, &error);
     verb_unlock(lock);
@@ -149,7 +149,7 @@ static int change(VerbContext *context, char **names, gboolean off)
 
 static int show(void)
 {
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR);
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
     guint n = 0;
 
     for (guint i = 0; i < list->len; i++) {

@@ -326,7 +326,11 @@ static gboolean gather(Staging *staging, GError **error)
         g_set_error(error, PLAN_ERROR, EXIT_FAILED, "%s", why);
         return FALSE;
     }
-    staging->guarded = good_list(NM_TRIAL_STATE_DIR);
+    staging->guarded = good_list(NM_TRIAL_STATE_DIR, &unreadable);
+    if (unreadable) {
+        g_propagate_error(error, g_steal_pointer(&unreadable));
+        return FALSE;
+    }
     staging->history = history_load(NM_TRIAL_STATE_DIR, NULL);
     staging->skipped = profile_skipped_new();
     staging->stored = profile_read_directory(NM_TRIAL_PROFILE_DIR, staging->skipped);

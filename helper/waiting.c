@@ -2,6 +2,7 @@
 #include "waiting.h"
 
 #include "change.h"
+#include "edit.h"
 #include "journal.h"
 #include "names.h"
 #include "opening.h"
@@ -41,7 +42,7 @@ static void forget_refused(const Engine *engine, Good *good, const GError *why)
 
 enum candidate_fate waiting_try(Engine *engine)
 {
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
 
     for (guint i = 0; i < list->len; i++) {
         Good *good = list->pdata[i];
@@ -75,7 +76,8 @@ static void bring_back(Engine *engine, const Profile *known, const char *device,
 static gboolean put_back(Engine *engine, const Good *good, GError **error)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    if (!change_put_back(good, NM_RUN_PROFILE_DIR, paths, error))
+    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, NM_RUN_PROFILE_DIR);
+    if (!change_put_back(good, strays, paths, error))
         return FALSE;
     g_ptr_array_add(paths, NULL);
     return network_load(engine->network, (const char *const *)paths->pdata, error);
@@ -92,9 +94,11 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Profile) known = good_profile(good);
-    g_autoptr(Profile) content = change_read(good, filename);
+    g_autoptr(Profile) content = change_read(good, filename, &error);
     gboolean failed = content && again && good_failed(good, content);
 
+    if (error)
+        return later(error);
     if (!known || (content && profile_same(content, known)))
         return CANDIDATE_LEFT;
     /* remembered first: a power cut in between must not lose it */
@@ -136,7 +140,7 @@ void waiting_mark_done(const char *run_dir, const char *boot_id)
 /* Those that run with what was put back under them; one that waits is activated by its trial. */
 static void bring_all_back(Engine *engine)
 {
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir);
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
 
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];
