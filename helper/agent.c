@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "agent.h"
 
+#include "activations.h"
 #include "candidate.h"
 #include "journal.h"
 #include "judge.h"
@@ -32,6 +33,7 @@ struct agent {
     gboolean exit_idle;
     Network *network;
     Judge *judge;
+    Activations *activations; /* NULL: the dispatcher's script tells */
     GMainLoop *loop;
     int alive; /* the locked file that says which trial this process has */
     int timer;
@@ -153,6 +155,8 @@ static gboolean run_locked(struct agent *agent, EngineResult *result)
     }
     if (!result->record)
         waiting_catch_up(&agent->engine, agent->run_dir);
+    if (agent->activations)
+        activations_look(agent->activations, &agent->engine, agent->run_dir);
     gboolean again = look_at_events(agent);
     if (!result->record && !agent->queued)
         again = look_at_waiting(agent) || again;
@@ -300,6 +304,8 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     };
 
     journal_use_stderr();
+    if (!exit_idle && !activations_told_by_dispatcher())
+        agent.activations = activations_new();
     agent.judge = judge_new(network, run_dir, queue, &agent);
     if (set_up(&agent)) {
         run(&agent); /* before it waits for the bus: the deadline may have passed */
@@ -310,6 +316,7 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
         agent.status = EXIT_FAILED;
     g_clear_handle_id(&agent.queued, g_source_remove);
     judge_free(agent.judge);
+    activations_free(agent.activations);
     engine_clear(&agent.engine);
     g_free(agent.said);
     return agent.status;

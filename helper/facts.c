@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "names.h"
 #include "os.h"
+#include "settings.h"
 #include "store.h"
 
 Profile *read_profile(const char *path, enum found *ret_found, GError **error)
@@ -180,7 +181,7 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
     }
     /* a shadow is in memory to NM */
     if ((profile.unsaved && !record->pair[i].edit) || strcmp(profile.filename, candidate->path) != 0 ||
-        !network_settings_same(applied, profile.settings))
+        !settings_same(applied, profile.settings))
         facts->activation = ACTIVATION_MODIFIED;
     return TRUE;
 }
@@ -192,7 +193,6 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
     gboolean autoconnect = TRUE;
     enum found found = FOUND_NOTHING;
     gint32 priority = 0;
-    const char *state = NULL;
     g_autoptr(Profile) file = read_profile(stored->path, &found, NULL);
 
     if (!network_get_profile(engine->network, stored->uuid, &known, error))
@@ -201,14 +201,11 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
         return FALSE;
     g_autoptr(GVariant) connection =
         g_variant_lookup_value(known.settings, GROUP_CONNECTION, G_VARIANT_TYPE_VARDICT);
-    g_autoptr(GVariant) user = g_variant_lookup_value(known.settings, GROUP_USER, G_VARIANT_TYPE_VARDICT);
-    g_autoptr(GVariant) data = user ? g_variant_lookup_value(user, "data", G_VARIANT_TYPE("a{ss}")) : NULL;
     if (connection) {
         g_variant_lookup(connection, KEY_AUTOCONNECT, "b", &autoconnect);
         g_variant_lookup(connection, KEY_PRIORITY, "i", &priority);
     }
-    if (data)
-        g_variant_lookup(data, ANNOTATION_STATE, "&s", &state);
+    g_autofree char *state = settings_annotation(known.settings, ANNOTATION_STATE);
     return autoconnect == file->autoconnect && priority == file->priority &&
            g_strcmp0(state, profile_annotation(file, ANNOTATION_STATE)) == 0 &&
            strcmp(known.filename, file->path) == 0;

@@ -18,7 +18,7 @@ struct failure {
 
 struct Failures {
     GAsyncQueue *heard; /* struct failure; from GDBus' thread to whoever asks */
-    GQueue seen;        /* ... the newest first */
+    GPtrArray *seen;    /* ... the newest first */
 };
 
 static void failure_free(gpointer data)
@@ -33,14 +33,14 @@ Failures *failures_new(void)
 {
     Failures *failures = g_new0(Failures, 1);
     failures->heard = g_async_queue_new_full(failure_free);
-    g_queue_init(&failures->seen);
+    failures->seen = g_ptr_array_new_with_free_func(failure_free);
     return failures;
 }
 
 void failures_free(Failures *failures)
 {
     g_async_queue_unref(failures->heard);
-    g_queue_clear_full(&failures->seen, failure_free);
+    g_ptr_array_unref(failures->seen);
     g_free(failures);
 }
 
@@ -86,16 +86,16 @@ static void take(Failures *failures)
 {
     struct failure *failure;
     while ((failure = g_async_queue_try_pop(failures->heard)))
-        g_queue_push_head(&failures->seen, failure);
-    while (g_queue_get_length(&failures->seen) > KEPT_MAX)
-        failure_free(g_queue_pop_tail(&failures->seen));
+        g_ptr_array_insert(failures->seen, 0, failure);
+    if (failures->seen->len > KEPT_MAX)
+        g_ptr_array_set_size(failures->seen, KEPT_MAX);
 }
 
 guint32 failures_reason(Failures *failures, const char *nm_name, const char *device)
 {
     take(failures);
-    for (GList *link = failures->seen.head; link; link = link->next) {
-        const struct failure *failure = link->data;
+    for (guint i = 0; i < failures->seen->len; i++) {
+        const struct failure *failure = failures->seen->pdata[i];
         if (g_strcmp0(failure->sender, nm_name) == 0 && strcmp(failure->device, device) == 0)
             return failure->reason;
     }
@@ -105,5 +105,5 @@ guint32 failures_reason(Failures *failures, const char *nm_name, const char *dev
 void failures_forget(Failures *failures)
 {
     take(failures);
-    g_queue_clear_full(&failures->seen, failure_free);
+    g_ptr_array_set_size(failures->seen, 0);
 }

@@ -17,7 +17,7 @@ static JsonArray *parse(const char *data, gsize length, GError **error)
 {
     const char *body = NULL;
     gsize body_length = 0;
-    g_autoptr(JsonParser) parser = json_parser_new_immutable();
+    g_autoptr(JsonParser) parser = json_parser_new();
 
     if (!envelope_open(KIND, VERSION, data, length, &body, &body_length, error) ||
         !json_parser_load_from_data(parser, body, (gssize)body_length, error))

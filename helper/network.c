@@ -316,59 +316,6 @@ gboolean network_load(Network *network, const char *const *paths, GError **error
                    g_variant_new("(^as)", said->pdata), error);
 }
 
-/* What NM or we ourselves change on a profile that runs does not count. */
-static gboolean counts(const char *section, const char *key)
-{
-    static const struct {
-        const char *section, *key;
-    } passing[] = {
-        {GROUP_CONNECTION, "timestamp"},
-        {GROUP_CONNECTION, KEY_AUTOCONNECT},
-        {GROUP_CONNECTION, KEY_PRIORITY},
-        {NM_SETTING_WIRELESS_SETTING_NAME, NM_SETTING_WIRELESS_SEEN_BSSIDS},
-    };
-    for (gsize i = 0; i < G_N_ELEMENTS(passing); i++)
-        if (strcmp(section, passing[i].section) == 0 && strcmp(key, passing[i].key) == 0)
-            return FALSE;
-    return TRUE;
-}
-
-/* Whether all that counts in `a` is the same in `b`. */
-static gboolean within(GVariant *a, GVariant *b)
-{
-    GVariantIter sections, keys;
-    const char *section, *key;
-    GVariant *values;
-
-    g_variant_iter_init(&sections, a);
-    while (g_variant_iter_loop(&sections, "{&s@a{sv}}", &section, &values)) {
-        g_autoptr(GVariant) others = g_variant_lookup_value(b, section, G_VARIANT_TYPE_VARDICT);
-        GVariant *value;
-        gboolean same = TRUE;
-        if (strcmp(section, GROUP_USER) == 0)
-            continue;
-        g_variant_iter_init(&keys, values);
-        while (same && g_variant_iter_loop(&keys, "{&sv}", &key, &value)) {
-            if (!counts(section, key))
-                continue;
-            g_autoptr(GVariant) other = others ? g_variant_lookup_value(others, key, NULL) : NULL;
-            same = other && g_variant_equal(value, other);
-            if (!same)
-                g_variant_unref(value); /* the loop would have done it */
-        }
-        if (!same) {
-            g_variant_unref(values);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-gboolean network_settings_same(GVariant *a, GVariant *b)
-{
-    return within(a, b) && within(b, a);
-}
-
 /* Devices and activations */
 
 void network_device_clear(NetworkDevice *device)
@@ -482,6 +429,31 @@ static GPtrArray *activations_of(Network *network, const char *uuid, GError **er
             g_ptr_array_add(found, g_strdup(*path));
     }
     return g_steal_pointer(&found);
+}
+
+char **network_activations(Network *network)
+{
+    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "ActiveConnections", NULL);
+    return list ? g_variant_dup_objv(list, NULL) : NULL;
+}
+
+gboolean network_activation(Network *network, const char *active, char **ret_uuid, char **ret_interface)
+{
+    g_autoptr(GVariant) all = properties(network, active, NM_IFACE_ACTIVE, NULL);
+    g_autofree char *uuid = NULL;
+    g_auto(GStrv) devices = NULL;
+    guint32 state = 0;
+
+    if (!all || !g_variant_lookup(all, "State", "u", &state) ||
+        state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED || !g_variant_lookup(all, "Uuid", "s", &uuid) ||
+        !g_variant_lookup(all, "Devices", "^ao", &devices) || !*devices)
+        return FALSE;
+    g_autoptr(GVariant) name = property(network, *devices, NM_IFACE_DEVICE, "Interface", NULL);
+    if (!name || !g_variant_is_of_type(name, G_VARIANT_TYPE_STRING))
+        return FALSE;
+    *ret_uuid = g_steal_pointer(&uuid);
+    *ret_interface = g_variant_dup_string(name, NULL);
+    return TRUE;
 }
 
 gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error)

@@ -91,11 +91,14 @@ gboolean network_profile_active(Network *network, const char *uuid, GError **err
 /* The NMActiveConnectionState of that object; NETWORK_ERROR_GONE when it has ended and is forgotten. */
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error);
 
+/* The paths of all active connections (caller frees with g_strfreev). NULL: NM does not tell. */
+char **network_activations(Network *network);
+/* The profile's UUID and the device's interface of one that is activated; caller frees both. FALSE: it is not
+ * (yet), or has no device. */
+gboolean network_activation(Network *network, const char *active, char **ret_uuid, char **ret_interface);
+
 /* What runs on the device (a{sa{sv}}, without secrets; caller unrefs). */
 GVariant *network_applied(Network *network, const char *device_object, GError **error);
-/* Whether two settings are the same but for timestamp, autoconnect, its priority, seen BSSIDs and the [user]
- * section. */
-gboolean network_settings_same(GVariant *a, GVariant *b);
 
 /* Checkpoints. Times: CLOCK_BOOTTIME in ms; timeouts: whole seconds from now. */
 typedef struct {

@@ -4,6 +4,7 @@
 #include "edit.h"
 #include "names.h"
 #include "plan.h"
+#include "settings.h"
 
 /* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */
 static gboolean only_one(GPtrArray *profiles, const Profile *profile, GError **error)
@@ -244,7 +245,7 @@ static gboolean runs_other_content(const PlanPair *pair, Network *network)
         !network_get_profile(network, pair->candidate->uuid, &known, NULL))
         return FALSE;
     g_autoptr(GVariant) applied = network_applied(network, pair->nm.object, NULL);
-    return applied && !network_settings_same(applied, known.settings);
+    return applied && !settings_same(applied, known.settings);
 }
 
 gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArray *skipped, Network *network,

@@ -101,12 +101,10 @@ Profile *profile_parse(const char *path, char *data, gsize length, GError **erro
     profile->path = g_strdup(path);
     profile->data = g_steal_pointer(&owned);
     profile->length = length;
-    profile->uuid = g_strdup(nm_setting_connection_get_uuid(s));
-    profile->id = g_strdup(nm_setting_connection_get_id(s));
-    profile->type = g_strdup(nm_setting_connection_get_connection_type(s));
-    profile->interface = g_strdup(nm_setting_connection_get_interface_name(s));
-    profile->autoconnect = nm_setting_connection_get_autoconnect(s);
-    profile->priority = nm_setting_connection_get_autoconnect_priority(s);
+    g_object_get(s, NM_SETTING_CONNECTION_UUID, &profile->uuid, NM_SETTING_CONNECTION_ID, &profile->id,
+                 NM_SETTING_CONNECTION_TYPE, &profile->type, NM_SETTING_CONNECTION_INTERFACE_NAME,
+                 &profile->interface, NM_SETTING_CONNECTION_AUTOCONNECT, &profile->autoconnect,
+                 NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, &profile->priority, NULL);
     profile->connection = connection;
     return profile;
 }

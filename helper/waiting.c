@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "names.h"
 #include "opening.h"
+#include "settings.h"
 #include "store.h"
 
 #define STARTED_BY_CHANGE "a change of its file"
@@ -68,7 +69,7 @@ static void bring_back(Engine *engine, const Profile *known, const char *device,
     if (!network_get_profile(engine->network, known->uuid, &profile, error))
         return;
     g_autoptr(GVariant) applied = network_applied(engine->network, device, NULL);
-    if (!applied || !network_settings_same(applied, profile.settings))
+    if (!applied || !settings_same(applied, profile.settings))
         (void)network_activate(engine->network, profile.object, device, &active, error);
 }
 

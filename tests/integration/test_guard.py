@@ -122,8 +122,10 @@ class Changed(Guarded):
     def test_modified_and_a_power_cut_before_up(self):
         self.modify()
         self.device.power_cut()
-        self.boot_by_boot_alone()
+        self.set_option("trial_agent", "no")
+        self.device.boot()
         self.assert_old()
+        self.assertEqual(self.state(), "none", "nobody is there to try it")
         self.set_option("trial_agent", "yes")
         self.reboot()
         self.promoted()

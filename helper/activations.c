@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "activations.h"
+
+#include "event.h"
+#include "good.h"
+#include "names.h"
+#include "settings.h"
+#include "takeover.h"
+
+#include <unistd.h>
+
+struct Activations {
+    char *nm_name; /* whose paths these are: a restarted NM counts them anew */
+    char **seen;   /* those of the active connections that were looked at */
+};
+
+Activations *activations_new(void)
+{
+    return g_new0(Activations, 1);
+}
+
+void activations_free(Activations *activations)
+{
+    if (!activations)
+        return;
+    g_free(activations->nm_name);
+    g_strfreev(activations->seen);
+    g_free(activations);
+}
+
+gboolean activations_told_by_dispatcher(void)
+{
+    static const char *const scripts[] = {NM_DISPATCHER_DIR "/" NM_TRIAL_SCRIPT,
+                                          NM_DISPATCHER_LIB_DIR "/" NM_TRIAL_SCRIPT};
+    return access(scripts[0], F_OK) == 0 || access(scripts[1], F_OK) == 0;
+}
+
+/* As the script looks at a profile's file: anything else would fill the journal with what does not concern
+ * us. */
+static gboolean concerns_us(Engine *engine, const char *uuid)
+{
+    g_auto(NetworkProfile) profile = {0};
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
+
+    if (!network_get_profile(engine->network, uuid, &profile, NULL))
+        return FALSE;
+    g_autofree char *replaces = settings_annotation(profile.settings, ANNOTATION_REPLACES);
+    g_autofree char *guard = settings_annotation(profile.settings, ANNOTATION_GUARD);
+    return replaces || guard || good_of(list, profile.filename, uuid);
+}
+
+/* TRUE: it need not be looked at again. */
+static gboolean look(Engine *engine, const char *run_dir, const char *path)
+{
+    g_autofree char *uuid = NULL, *interface = NULL;
+
+    if (!network_activation(engine->network, path, &uuid, &interface))
+        return FALSE;
+    if (concerns_us(engine, uuid))
+        (void)event_post(run_dir, uuid, interface, takeover_seen(engine->network, interface), NULL);
+    return TRUE;
+}
+
+void activations_look(Activations *activations, Engine *engine, const char *run_dir)
+{
+    g_autoptr(GStrvBuilder) seen = g_strv_builder_new();
+    g_auto(GStrv) paths = NULL;
+
+    if (network_look(engine->network, NULL) != NETWORK_READY ||
+        !(paths = network_activations(engine->network)))
+        return;
+    gboolean same = g_strcmp0(activations->nm_name, network_nm_name(engine->network)) == 0;
+    for (char **path = paths; *path; path++)
+        if ((same && g_strv_contains((const char *const *)activations->seen, *path)) ||
+            look(engine, run_dir, *path))
+            g_strv_builder_add(seen, *path);
+    g_free(activations->nm_name);
+    activations->nm_name = g_strdup(network_nm_name(engine->network));
+    g_strfreev(activations->seen);
+    activations->seen = g_strv_builder_end(seen);
+}

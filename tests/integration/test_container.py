@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nm-trial in a container: one process in the foreground, which has what the container has and no more. On the host
+nothing of it is installed: neither units nor the dispatcher's script."""
+import signal
+import unittest
+
+from case import background, keyfile, wait_for
+from container import Contained
+from edited import BAD, NEW, OLD
+
+
+class WithTheHostsFiles(Contained):
+    """The host's profile directory and its D-Bus socket."""
+
+    def annotated(self, name="good", **more):
+        self.own.add(name)
+        user = "nm-trial.replaces=lan\nnm-trial.timeout=6s\nnm-trial.hold=1s\n" + more.pop("user", "")
+        return self.candidate(name, ipv6=f"method=disabled\n\n[user]\n{user}", **more)
+
+    def test_a_trial_from_within(self):
+        self.candidate()
+        trial = self.start("good", "--hold", "1s")
+        self.assert_promoted(trial, "good", "checks-passed")
+        self.assert_boots("good")
+
+    def test_a_bad_one_and_a_power_cut(self):
+        self.bad()
+        trial = self.wait_manual("bad")
+        self.reboot()
+        self.assert_reverted(trial, "bad", "unconfirmed-reboot")
+        self.device.wait_active("lan")
+
+    def test_an_activation_on_the_host_starts_a_trial(self):
+        self.annotated()
+        self.device.nmcli("connection", "up", "good")
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 20)
+        self.assert_promoted(self.history()[0]["id"], "good")
+
+    def test_a_bad_activation_on_the_host_is_taken_back(self):
+        self.annotated("bad", address="10.99.0.66/24", gateway="10.99.0.254")
+        self.device.nmcli("connection", "up", "bad")
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 20)
+        self.assert_reverted(self.history()[0]["id"], "bad", "check-failed")
+
+    def test_an_activation_while_the_agent_is_away(self):
+        self.agent_ends()
+        self.annotated()
+        self.device.nmcli("connection", "up", "good")
+        self.run_container()
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 20)
+        self.assert_promoted(self.history()[0]["id"], "good")
+
+    def agent_ends(self):
+        self.kill_process(self.agent(), signal.SIGTERM)
+        self.assertEqual(self.container.wait(timeout=10), 0)
+
+    def test_it_ends_cleanly_and_leaves_the_trial_to_the_next_one(self):
+        self.bad()
+        trial = self.wait_manual("bad", timeout="8s")
+        self.agent_ends()
+        self.assertEqual(self.state(), "trying")
+        self.run_container()
+        self.assert_reverted(trial, "bad", "timeout")
+
+    def test_it_says_that_it_is_ready(self):
+        self.agent_ends()
+        listen = background(self.device, "socat", "-u", "UNIX-RECVFROM:/run/notify", "STDOUT")
+        wait_for("the socket", lambda: self.device.test("test -S /run/notify"))
+        agent = background(self.device, "env", "NOTIFY_SOCKET=/run/notify", "nsenter", "--mount=/proc/self/ns/mnt",
+                           "/var/lib/image/nm-trial", "agent")
+        said, _ = listen.communicate(timeout=10)
+        self.assertEqual(said, "READY=1")
+        for pid in self.helpers():
+            self.kill_process(pid, signal.SIGTERM)
+        agent.communicate(timeout=10)
+
+    def changed(self, address, gateway="10.99.0.1"):
+        self.edited.add("lan")
+        (self.device.disk / "etc/nm-trial.conf").write_text("")
+        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", address, "ipv4.gateway", gateway)
+
+    def test_a_guarded_profile_that_the_host_changes(self):
+        self.trial("annotate", "lan", "timeout=6s", "hold=1s")
+        self.trial("guard", "lan")
+        for address, gateway, verdict, ends in ((NEW, "10.99.0.1", "promoted", NEW), (BAD, "10.99.0.254", "reverted", NEW)):
+            with self.step(address=address):
+                before = len(self.history())
+                self.changed(address, gateway)
+                self.device.nmcli("connection", "up", "lan", check=False)
+                wait_for("the verdict", lambda: len(self.history()) == before + 1 and self.state() == "none", 25)
+                self.assertEqual(self.history()[0]["verdict"], verdict)
+                wait_for(f"the address {ends}", lambda: self.addresses() == {ends})
+
+    def test_a_change_while_the_device_is_off_is_seen_after_networkmanager_is_up(self):
+        """The weaker part: NetworkManager has read the changed file before anybody could put it back."""
+        self.trial("annotate", "lan", "timeout=6s", "hold=1s")
+        self.trial("guard", "lan")
+        self.changed(BAD, "10.99.0.254")
+        self.device.power_cut()
+        self.end_container()
+        self.device.boot()
+        self.device.wait_active("lan")
+        self.assertEqual(self.addresses(), {BAD})
+        self.run_container()
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 25)
+        self.assertEqual(self.history()[0]["verdict"], "reverted")
+        wait_for("the old address", lambda: self.addresses() == {OLD})
+        self.reboot()
+        wait_for("the old address", lambda: self.addresses() == {OLD})
+        self.assertEqual(len(self.history()), 1)
+
+    def test_a_delivery(self):
+        self.device.power_cut()
+        self.end_container()
+        user = "nm-trial.replaces=lan\nnm-trial.start=boot\nnm-trial.timeout=6s\nnm-trial.hold=1s\n"
+        self.own.add("good")
+        self.device.profile("good", address="10.99.{n}.20/24", autoconnect=False, load=False,
+                            ipv6=f"method=disabled\n\n[user]\n{user}")
+        self.device.boot()
+        self.run_container()
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 25)
+        self.assert_promoted(self.history()[0]["id"], "good")
+        self.assertTrue(keyfile.autoconnect(self.profile("good")))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
