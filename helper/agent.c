@@ -262,7 +262,7 @@ static gboolean set_up(struct agent *agent)
 
     g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
-    (void)g_mkdir_with_parents(NM_RUN_PROFILE_DIR, 0755); /* to watch it: an edit's shadow will be there */
+    (void)g_mkdir(NM_RUN_PROFILE_DIR, 0755); /* to watch it: an edit's shadow will be there */
     if (g_mkdir_with_parents(events, 0700) < 0 || g_chmod(agent->run_dir, 0755) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);

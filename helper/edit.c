@@ -6,6 +6,7 @@
 #include "plan.h"
 #include "store.h"
 
+#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -205,8 +206,11 @@ static gboolean write_shadow(const struct record_pair *pair, GError **error)
     g_autofree char *directory = g_path_get_dirname(pair->candidate.path);
     gsize length = 0;
 
-    if (!store_make_directory(directory, 0755, error))
+    if (g_mkdir(directory, 0755) < 0 && errno != EEXIST) {
+        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "making %s: %s", directory,
+                    g_strerror(errno));
         return FALSE;
+    }
     g_autofree char *text = as_shadow(pair, &length, error);
     return text && store_write(pair->candidate.path, text, length, error);
 }

@@ -11,6 +11,7 @@
 #define NM_TRIAL_PROFILE_DIR "/etc/NetworkManager/system-connections"
 
 /* Where NM keeps other profiles: until the next boot, and packages' */
+#define NM_RUN_DIR "/run/NetworkManager"
 #define NM_RUN_PROFILE_DIR "/run/NetworkManager/system-connections"
 #define NM_LIB_PROFILE_DIR "/usr/lib/NetworkManager/system-connections"
 

@@ -19,6 +19,7 @@ mount --rbind /usr usr && mount --rbind /proc proc && mount --rbind /sys sys && 
 mount --bind /run/dbus run/dbus && mount --bind {VOLUME} var/lib/nm-trial
 cp /etc/passwd /etc/group etc/ && ln -s /run var/run
 """
+HOST_RUN = f"mkdir -p {BOX}/run/NetworkManager && mount --rbind /run/NetworkManager {BOX}/run/NetworkManager\n"
 HOST_FILES = f"mkdir -p {BOX}{PROFILES} && mount --bind {PROFILES} {BOX}{PROFILES}\n"
 
 
@@ -27,6 +28,7 @@ class Contained(Case):
     watched = True
     strays = True
     host_files = True
+    host_run = True  # where NetworkManager keeps what a reboot drops: edits are tried there
 
     def prepare(self):
         for folder in (".", "no-wait.d"):
@@ -43,7 +45,7 @@ class Contained(Case):
 
     def run_container(self):
         """As an engine does after the host is up."""
-        script = MAKE + (HOST_FILES if self.host_files else "")
+        script = MAKE + (HOST_FILES if self.host_files else "") + (HOST_RUN if self.host_run else "")
         script += f"mkdir image && mount --bind /var/lib/image image\nexec chroot {BOX} /image/nm-trial agent\n"
         self.log = open(self.device.dir / "agent.log", "ab")
         self.container = subprocess.Popen(self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script),

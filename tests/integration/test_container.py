@@ -10,7 +10,7 @@ from edited import BAD, NEW, OLD
 
 
 class WithTheHostsFiles(Contained):
-    """The host's profile directory and its D-Bus socket."""
+    """The host's profile directory, its D-Bus socket, and NetworkManager's directory in /run."""
 
     def annotated(self, name="good", **more):
         self.own.add(name)
@@ -76,7 +76,6 @@ class WithTheHostsFiles(Contained):
 
     def changed(self, address, gateway="10.99.0.1"):
         self.edited.add("lan")
-        (self.device.disk / "etc/nm-trial.conf").write_text("")
         self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", address, "ipv4.gateway", gateway)
 
     def test_a_guarded_profile_that_the_host_changes(self):
@@ -121,6 +120,31 @@ class WithTheHostsFiles(Contained):
         wait_for("the verdict", lambda: self.history() and self.state() == "none", 25)
         self.assert_promoted(self.history()[0]["id"], "good")
         self.assertTrue(keyfile.autoconnect(self.profile("good")))
+
+
+class WithoutRun(Contained):
+    """The host's profile directory and its D-Bus socket: no place where NetworkManager would see an edit."""
+    host_run = False
+
+    def test_candidates_are_tried(self):
+        self.candidate()
+        trial = self.start("good", "--hold", "1s")
+        self.assert_promoted(trial, "good", "checks-passed")
+
+    def test_edits_are_refused(self):
+        (self.device.disk / "var/lib/image/new").write_text(self.device.profile_text("lan", address=NEW))
+        result = self.trial("start", "--edit", "lan", "--from", "/image/new", status=4)
+        self.assertIn("--volume /run/NetworkManager:/run/NetworkManager", result.stderr)
+        self.assertEqual((self.state(), self.addresses()), ("none", {OLD}))
+
+    def test_a_changed_guarded_profile_is_put_back(self):
+        self.trial("guard", "lan")
+        before = self.device.profile_path("lan").read_bytes()
+        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", BAD, "ipv4.gateway", "10.99.0.254")
+        self.device.nmcli("connection", "up", "lan", check=False)
+        wait_for("the refusal", lambda: self.said('no trial of the new content of "lan"'))
+        wait_for("the old address", lambda: self.addresses() == {OLD})
+        self.assertEqual(self.device.profile_path("lan").read_bytes(), before)
 
 
 if __name__ == "__main__":
