@@ -40,6 +40,11 @@ static gboolean understand(const char *word, GArray *annotations, GStringChunk *
         return FALSE;
     }
     g_autofree char *full = g_strconcat(ANNOTATION_PREFIX, bare(key), NULL);
+    for (guint i = 0; i < annotations->len; i++)
+        if (strcmp(g_array_index(annotations, struct profile_annotation, i).key, full) == 0) {
+            g_set_error(error, PLAN_ERROR, EXIT_USAGE, "%s is given twice", full);
+            return FALSE;
+        }
     const struct profile_annotation annotation = {
         .key = g_string_chunk_insert_const(strings, full),
         .value = equals[1] ? g_string_chunk_insert_const(strings, equals + 1) : NULL,

@@ -180,11 +180,17 @@ static enum candidate_fate open_trial(const Arrival *arrival)
 /* Whether it is the activation of a candidate, by somebody, that a trial is to follow. */
 static gboolean calls_for_trial(const Arrival *arrival)
 {
-    const char *start = profile_annotation(arrival->profile, ANNOTATION_START);
-
     return profile_annotation(arrival->profile, ANNOTATION_REPLACES) &&
-           (!start || (strcmp(start, "boot") != 0 && strcmp(start, "manual") != 0)) &&
            !known_good(arrival, arrival->profile);
+}
+
+/* Whether its activation is not to start its trial. One that was tried at a boot and reverted is an ordinary
+ * demoted candidate from then on. */
+static gboolean keeps_still(const Arrival *arrival, const Good *good)
+{
+    const char *start = profile_annotation(arrival->profile, ANNOTATION_START);
+    gboolean tried = good && good_failed(good, arrival->profile);
+    return start && (strcmp(start, "manual") == 0 || (strcmp(start, "boot") == 0 && !tried));
 }
 
 /* A profile that says that it is guarded: what comes up first is its known-good content. */
@@ -239,6 +245,9 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
     arrival.history = history_load(engine->state_dir, NULL);
     if (!calls_for_trial(&arrival))
         return guard_if_asked(&arrival);
+    if (keeps_still(&arrival, good))
+        return ignore(&arrival, "its nm-trial.start says so. It is up untried, and nobody takes it back. To "
+                                "try it: nm-trial start");
     if (event->again)
         return ignore(&arrival, "NetworkManager was restarted, and sent the event again");
     if (!opening_none_open(engine->state_dir, &error))

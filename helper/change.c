@@ -131,7 +131,10 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
     g_autoptr(Profile) known = good_profile(good);
     g_autoptr(Profile) own = read_profile(good->path, &found, &error);
     g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, sweep->run_dir);
-    const char *outcome = found == FOUND_NOTHING ? "it is gone" : "nothing in it could be tried";
+    const char *outcome = found == FOUND_NOTHING ? "its file was removed"
+                          : found == FOUND_FOREIGN
+                              ? "its file was not root's alone (mode 0600), or no regular file"
+                              : "NetworkManager would not load what was in it";
 
     if (error) {
         trouble(sweep, error);
@@ -146,7 +149,7 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
         return;
     }
     if (change && good_failed(good, change))
-        outcome = "it has failed before";
+        outcome = "its trial was reverted before, and it is not tried again";
     else if (change) { /* remembered first: a power cut in between must not lose it */
         outcome = "it will be tried as an edit";
         if (!change_remember(sweep->state_dir, good, change,
@@ -174,16 +177,16 @@ static gboolean is_delivery(const Profile *profile)
            g_strcmp0(profile_annotation(profile, ANNOTATION_START), "boot") == 0;
 }
 
-/* Whether its device has no other profile that a boot would bring up. */
+/* Whether its device has no other profile that a boot would bring up. One that is bound to no device is the
+ * last only where there is none at all. */
 static gboolean is_last(const GPtrArray *profiles, const Profile *profile)
 {
     g_autofree char *device = NULL;
-    if (!plan_bound(profile, &device, NULL))
-        return TRUE;
+    gboolean bound = plan_bound(profile, &device, NULL);
     for (guint i = 0; i < profiles->len; i++) {
         const Profile *other = profiles->pdata[i];
         if (other != profile && other->autoconnect && profile_believed(other) &&
-            strcmp(other->type, profile->type) == 0 && plan_fits(other, device))
+            strcmp(other->type, profile->type) == 0 && (!bound || plan_fits(other, device)))
             return FALSE;
     }
     return TRUE;
@@ -228,8 +231,15 @@ static void sweep_delivery(struct sweep *sweep, const GPtrArray *list, const GPt
             clean);
         return;
     }
-    if (!write_off(sweep, profile, failed) || failed || (known && good_waits(known, profile)))
+    if (!write_off(sweep, profile, failed) || (known && good_waits(known, profile)))
         return;
+    if (failed) {
+        journal_say(JOURNAL_CHANGED, NULL, -1,
+                    "\"%s\" was delivered again: not tried, as its trial was reverted before. To try it: "
+                    "nm-trial start %s",
+                    clean, profile->uuid);
+        return;
+    }
     g_autoptr(Good) fresh = known ? NULL : good_new(profile->path, profile->uuid);
     if (!change_remember(sweep->state_dir, known ? known : fresh, profile, &error))
         trouble(sweep, error);

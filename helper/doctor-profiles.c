@@ -126,6 +126,18 @@ static void examine_untested(Doctor *doctor, const Profile *profile)
                                profile->uuid, profile->uuid));
 }
 
+/* Whether another candidate has taken that profile's place: then it is the one that is replaced next. */
+static gboolean succeeded(const Doctor *doctor, const char *name)
+{
+    for (guint i = 0; i < doctor->profiles->len; i++) {
+        const Profile *profile = doctor->profiles->pdata[i];
+        if (promoted(profile) && profile->autoconnect &&
+            g_strcmp0(annotation(profile, ANNOTATION_REPLACES), name) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static void examine_replaced(Doctor *doctor, const Profile *profile)
 {
     const char *name = replaces(profile);
@@ -145,7 +157,7 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
                    g_strdup_printf("Store that one, or name the one to go back to: nm-trial start %s "
                                    "--replace PROFILE",
                                    profile->uuid));
-    else if (!replaced->autoconnect)
+    else if (!replaced->autoconnect && !succeeded(doctor, name))
         doctor_say(doctor,
                    like->interface && !comes_up(doctor, like, profile) ? FINDING_FAILURE : FINDING_WARNING,
                    g_strdup_printf("\"%s\" is to replace \"%s\", which has no autoconnect: it is nothing to "
@@ -154,6 +166,21 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
                    g_strdup_printf("If \"%s\" is known to be good: nmcli connection modify %s "
                                    "connection.autoconnect yes",
                                    replaced->id, replaced->uuid));
+}
+
+/* A key that is misspelt is a profile that nobody tries. */
+static void examine_keys(Doctor *doctor, const Profile *profile)
+{
+    g_auto(GStrv) keys = profile_annotation_keys(profile);
+
+    for (char **key = keys; *key && profile_believed(profile); key++)
+        if (!options_allowed(*key + strlen(ANNOTATION_PREFIX)) && strcmp(*key, ANNOTATION_STATE) != 0 &&
+            strcmp(*key, ANNOTATION_REASON) != 0)
+            doctor_say(
+                doctor, FINDING_FAILURE,
+                g_strdup_printf("\"%s\" has the key %s, which there is not: it is not heeded", profile->id,
+                                *key),
+                g_strdup("See which there are: nm-trial annotate --help. Mend it in the profile's file."));
 }
 
 /* What its annotations and the device's defaults would make of its trial. */
@@ -189,16 +216,24 @@ static void examine_guarded(Doctor *doctor)
         const Good *good = list->pdata[i];
         g_autoptr(Profile) known = good_profile(good);
         const Profile *now = profile_by_uuid(doctor->profiles, good->uuid);
-        if (known && (!now || !profile_same(now, known)))
+        if (known && !now)
+            doctor_say(doctor, FINDING_WARNING,
+                       g_strdup_printf("the guarded profile \"%s\" was removed: the next boot puts it back",
+                                       known->id),
+                       g_strdup_printf(
+                           "To have it back now: nm-trial boot && nmcli connection reload. If it is to be "
+                           "gone: nm-trial guard %s --off",
+                           good->uuid));
+        else if (known && !profile_same(now, known))
             doctor_say(
                 doctor, FINDING_WARNING,
-                g_strdup_printf("the guarded profile \"%s\" was %s since it was known good: the next boot "
-                                "puts it back, and tries what it has become",
-                                known->id, now ? "changed" : "removed"),
                 g_strdup_printf(
-                    "To try it now: nmcli connection up %s. If it is to be as it is now: nm-trial "
-                    "guard %s --off",
-                    good->uuid, good->uuid));
+                    "the guarded profile \"%s\" was changed since it was known good: the next boot "
+                    "puts it back, and tries the change",
+                    known->id),
+                g_strdup_printf("To try it now: nmcli connection up %s. To keep it untried: nm-trial guard "
+                                "%s --off",
+                                good->uuid, good->uuid));
     }
     for (guint i = 0; i < doctor->profiles->len; i++) {
         const Profile *profile = doctor->profiles->pdata[i];
@@ -233,6 +268,7 @@ void doctor_profiles(Doctor *doctor)
         const Profile *profile = doctor->profiles->pdata[i];
         examine_untested(doctor, profile);
         examine_replaced(doctor, profile);
+        examine_keys(doctor, profile);
         examine_annotations(doctor, profile);
         if (profile->interface)
             examine_device(doctor, i);

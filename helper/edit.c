@@ -145,6 +145,16 @@ static gboolean any_stray(const struct record_pair *pair, enum look look)
     return strays->len > 0;
 }
 
+/* Whether somebody has deleted the profile. */
+static gboolean is_hidden(const struct record_pair *pair)
+{
+    g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_NAMES);
+    for (guint i = 0; i < strays->len; i++)
+        if (g_str_has_suffix(strays->pdata[i], NM_META_SUFFIX))
+            return TRUE;
+    return FALSE;
+}
+
 /* The facts */
 
 static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
@@ -156,9 +166,8 @@ static void trying_facts(const Record *record, int i, const Profile *shadow, enu
     facts->candidate_flags = g_strcmp0(state, "trying") == 0 ? FLAGS_TRYING : FLAGS_OTHER;
     if (found == FOUND_NOTHING && !record->trial.pair[i].activated)
         facts->candidate = FILE_SAME; /* it was not written yet */
-    else if (found ==
-             FOUND_NOTHING) /* `nmcli connection modify` and `delete` drop it; the one writes first */
-        facts->candidate = facts->replaced_bootable ? FILE_GONE : FILE_CHANGED;
+    else if (found == FOUND_NOTHING)  /* `nmcli connection modify` and `delete` drop it */
+        facts->candidate = is_hidden(&record->pair[i]) ? FILE_GONE : FILE_CHANGED;
     else if (any_stray(&record->pair[i], LOOK_AT_NAMES))
         facts->candidate = FILE_CHANGED;
     else

@@ -143,6 +143,12 @@ static gint by_name(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+static gboolean is_set_aside(const char *name)
+{
+    const char *number = g_strrstr(name, ".bad-");
+    return number && number[5] && strspn(number + 5, "0123456789") == strlen(number + 5);
+}
+
 GPtrArray *good_list(const char *state_dir, GError **error)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)good_free);
@@ -152,7 +158,7 @@ GPtrArray *good_list(const char *state_dir, GError **error)
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir)))
-        if (g_str_has_suffix(name, KEYFILE_SUFFIX) && !profile_ignored(name)) /* what is set aside has not */
+        if (!profile_ignored(name) && !is_set_aside(name))
             g_ptr_array_add(names, g_strdup(name));
     g_ptr_array_sort(names, by_name);
     for (guint i = 0; i < names->len; i++) {

@@ -5,6 +5,7 @@
 #include "names.h"
 #include "opening.h"
 #include "plan.h"
+#include "settings.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -46,6 +47,37 @@ static gboolean not_on_trial(const Profile *profile, GError **error)
     return TRUE;
 }
 
+/* A change that is stored and was never activated is not known to be good. */
+static gboolean runs_as_stored(const Guarding *guarding, const Profile *profile, const char *name,
+                               GVariant *stored, GError **error)
+{
+    g_auto(NetworkDevice) device = {0};
+
+    if (!network_get_device(guarding->network, name, &device, NULL) ||
+        g_strcmp0(device.active_uuid, profile->uuid) != 0)
+        return TRUE;
+    g_autoptr(GVariant) applied = network_applied(guarding->network, device.object, NULL);
+    return !applied || settings_same(applied, stored) ||
+           plan_refuse(error,
+                       "%s does not run what \"%s\" has stored now: it is not known whether that is good. "
+                       "Activate it "
+                       "first: nmcli connection up %s",
+                       name, profile->id, profile->uuid);
+}
+
+static gboolean is_unchanged(const Guarding *guarding, const Profile *profile, GError **error)
+{
+    const Good *good = good_of(guarding->list, profile->path, profile->uuid);
+    g_autoptr(Profile) known = good ? good_profile(good) : NULL;
+
+    return !known || profile_same(known, profile) ||
+           plan_refuse(
+               error,
+               "\"%s\" is guarded already, and was changed since it was known good. To try the change: nmcli "
+               "connection up %s. To take it for good untried: nm-trial guard %s --off, and guard it again.",
+               profile->id, profile->uuid, profile->uuid);
+}
+
 /* What is known good must be what the device would boot with, and what NM has. */
 static gboolean may_be_guarded(const Guarding *guarding, const Profile *profile, GError **error)
 {
@@ -68,14 +100,15 @@ static gboolean may_be_guarded(const Guarding *guarding, const Profile *profile,
     if (known.unsaved || strcmp(known.filename, profile->path) != 0)
         return plan_refuse(error, "NetworkManager has another version of \"%s\" (%s) than %s. Save it first.",
                            profile->id, *known.filename ? known.filename : "in memory", profile->path);
-    return TRUE;
+    return runs_as_stored(guarding, profile, device, known.settings, error) &&
+           is_unchanged(guarding, profile, error);
 }
 
 static gboolean guard(Guarding *guarding, const char *name, GError **error)
 {
     const Profile *profile = plan_find(guarding->profiles, guarding->skipped, name, error);
 
-    if (!profile || !may_be_guarded(guarding, profile, error))
+    if (!profile)
         return FALSE;
     g_autoptr(Good) good = good_new(profile->path, profile->uuid);
     good_set_content(good, profile->data, profile->length);
@@ -124,6 +157,16 @@ static gboolean unguard(Guarding *guarding, const char *name, GError **error)
     return TRUE;
 }
 
+static gboolean all_may_be_guarded(const Guarding *guarding, char **names, GError **error)
+{
+    for (; *names; names++) {
+        const Profile *profile = plan_find(guarding->profiles, guarding->skipped, *names, error);
+        if (!profile || !may_be_guarded(guarding, profile, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static int change(VerbContext *context, char **names, gboolean off)
 {
     g_auto(Guarding) guarding = {.network = context->network, .said = g_string_new(NULL)};
@@ -137,6 +180,7 @@ static int change(VerbContext *context, char **names, gboolean off)
     guarding.skipped = profile_skipped_new();
     guarding.profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, guarding.skipped);
     guarding.list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    done = off || all_may_be_guarded(&guarding, names, &error);
     for (; *names && done; names++)
         done = off ? unguard(&guarding, *names, &error) : guard(&guarding, *names, &error);
     verb_unlock(lock);

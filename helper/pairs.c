@@ -128,8 +128,9 @@ static gboolean no_replaced(const Plan *plan, const PlanPair *pair, GError **err
     const char *active = pair->nm.active_uuid;
     return !active || strcmp(active, pair->candidate->uuid) == 0 ||
            plan_refuse(error,
-                       "%s has a network now (profile \"%s\"): --replace none is for a device that has none. "
-                       "Leave --replace out to replace that profile.",
+                       "%s has a network now (profile \"%s\"): --replace none (nm-trial.replaces=none) is "
+                       "for a device that has "
+                       "none. Name that profile instead.",
                        pair->device, label(plan, active));
 }
 

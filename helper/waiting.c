@@ -117,7 +117,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
     g_autofree char *clean = journal_clean(known->id);
     journal_say(JOURNAL_CHANGED, NULL, -1,
                 "the guarded profile \"%s\" was changed: put back to what is known good; %s", clean,
-                failed     ? "it has failed before"
+                failed     ? "its trial was reverted before, and it is not tried again"
                 : !content ? "nothing in it could be tried"
                 : wait     ? "it will be tried as an edit when the open trial has ended"
                            : "it is not tried");

@@ -90,6 +90,7 @@ class Once(Delivered):
         self.device.profile_file("good", self.text())
         self.device.nmcli("connection", "up", "good")
         self.assertEqual((self.status()["state"], self.history()), ("none", []))
+        wait_for("a word of it", lambda: self.said("nobody takes it back"))
         self.boot_with()
         self.ended("promoted")
 
@@ -116,6 +117,19 @@ class Once(Delivered):
                 wait_for("the refusal", lambda: self.said(f'no trial of "{name}"'))
                 self.quiet("lan")
                 self.assertEqual(self.flags(name), (False, None))
+
+    def test_bound_to_no_device_it_is_off_and_refused(self):
+        self.boot_with(stray=self.text("stray", autoconnect=True).replace("interface-name=eth0\n", ""))
+        wait_for("the refusal", lambda: self.said('no trial of "stray".*not bound to exactly one device'))
+        self.quiet("lan")
+        self.assertEqual((self.flags("stray"), self.device.active("eth1")), ((False, None), ""))
+
+    def test_demoted_it_is_tried_again_by_hand(self):
+        self.boot_with(bad=self.text("bad", bad=True))
+        self.ended("reverted", "bad")
+        self.device.nmcli("connection", "up", "bad")
+        self.ended("reverted", "bad")
+        self.device.wait_active("lan")
 
     def test_the_last_profile_of_its_device_keeps_its_autoconnect(self):
         self.boot_with(alone=self.text("alone", device="eth1", autoconnect=True, replaces="none"))
@@ -172,6 +186,7 @@ class EveryBoot(Delivered):
                     self.boot_with(**files)
                     self.quiet("lan")
                     self.assertEqual(self.flags(name), (False, "demoted"))
+                self.assertTrue(self.said(f'"{name}" was delivered again: not tried'))
 
     def test_the_replaced_profile_is_copied_too(self):
         lan = self.device.profile_path("lan").read_text()

@@ -359,6 +359,33 @@ class Beside(Guarded):
         self.assertTrue((self.device.disk / f"{GOOD}.bad-1").exists())
         self.assert_old()
 
+    def test_a_change_is_not_guarded_untried(self):
+        self.modify_badly()
+        self.assertIn("does not run what", self.trial("guard", "lan", status=4).stderr)
+        self.device.nmcli("connection", "up", "lan")
+        self.reverted()
+        self.trial("guard", "lan")
+
+    def test_all_or_none(self):
+        self.trial("guard", "lan", "--off")
+        self.trial("guard", "lan", "nobody", status=4)
+        self.assertIn("No profile is guarded", self.trial("guard").stdout)
+
+    def test_a_name_without_a_suffix(self):
+        """As older releases of NetworkManager have it."""
+        self.trial("guard", "lan", "--off")
+        self.device.power_cut()
+        self.device.profile_path("lan").rename(self.device.profile_path("lan").with_name("lan"))
+        self.watch.ignore_profiles()
+        self.device.boot()
+        self.trial("guard", "lan")
+        self.before = None
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan")
+        self.ended("reverted", "check-failed")
+        self.wait_address(OLD)
+        self.assertEqual(self.device.profile_path("lan").with_name("lan").read_bytes(), self.old)
+
     def test_refused(self):
         self.candidate("off")
         for words, pattern in ((("off",), "autoconnect off"), (("nobody",), "no profile"),
