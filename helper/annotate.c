@@ -109,7 +109,7 @@ static gboolean write_annotations(const Profile *profile, const GArray *annotati
         return FALSE;
     g_autoptr(Profile) result = profile_parse(profile->path, g_memdup2(text, length + 1), length, error);
     return result && makes_sense(result, profiles, skipped, error) &&
-           good_store(NM_TRIAL_STATE_DIR, profile->path, text, length, error);
+           good_store(NM_TRIAL_STATE_DIR, profile->path, profile->uuid, text, length, error);
 }
 
 /* What is on disk holds; NM follows, now or at its next start. Without the lock: NM may hang. */
@@ -152,6 +152,21 @@ static const Profile *annotate(const char *name, GArray *annotations, gboolean c
     return NULL;
 }
 
+/* What is good now is not what comes up next: between the two somebody may change it. */
+static void guard_if_asked(Network *network, const Profile *before)
+{
+    g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, NULL);
+    const Profile *profile = profile_by_uuid(profiles, before->uuid);
+    const char *guard = profile ? profile_annotation(profile, ANNOTATION_GUARD) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    if (!guard || (strcmp(guard, "yes") != 0 && strcmp(guard, "true") != 0) || !profile->autoconnect)
+        return; /* a candidate is guarded when it is promoted */
+    (void)network_look(network, NULL);
+    if (!guard_profile(network, profile, &error))
+        verb_error("\"%s\" is not guarded yet, but once it has come up. %s", profile->id, error->message);
+}
+
 static int show_or_annotate(VerbContext *context, const char *name, GArray *annotations, gboolean clear)
 {
     gboolean change = clear || annotations->len > 0;
@@ -163,6 +178,8 @@ static int show_or_annotate(VerbContext *context, const char *name, GArray *anno
     g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, skipped);
     const Profile *profile = change ? annotate(name, annotations, clear, profiles, skipped, &error)
                                     : plan_find(profiles, skipped, name, &error);
+    if (profile && change)
+        guard_if_asked(context->network, profile);
     if (change)
         verb_unlock(lock);
     if (!profile) {

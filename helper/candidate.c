@@ -128,6 +128,21 @@ static gboolean concerns(const Record *open, const Arrival *arrival)
     return FALSE;
 }
 
+/* A trial's replaced profile that is guarded may have come up changed; its file is the trial's until the end.
+ */
+static gboolean waits_for_the_end(const Record *open, const Arrival *arrival)
+{
+    g_autoptr(GPtrArray) list = good_list(arrival->engine->state_dir, NULL);
+
+    for (int i = 0; i < open->trial.n_pairs; i++) {
+        const struct record_pair *pair = &open->pair[i];
+        if (!pair->edit && g_strcmp0(pair->replaced.uuid, arrival->uuid) == 0 &&
+            good_of(list, pair->replaced.path, pair->replaced.uuid))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Whether it is on the device now. What is read here is NM's word, not the event's. FALSE: *ret_fate is what
  * becomes of it. */
 static gboolean still_there(Arrival *arrival, enum candidate_fate *ret_fate)
@@ -226,7 +241,7 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
     enum candidate_fate fate;
 
     if (concerns(open, &arrival))
-        return CANDIDATE_LEFT;
+        return waits_for_the_end(open, &arrival) ? CANDIDATE_LATER : CANDIDATE_LEFT;
     /* The open trial's verdict waits for nobody. */
     network_set_limit(engine->network,
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
@@ -237,8 +252,7 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
         return CANDIDATE_LATER;
     Good *good = good_of(list, arrival.known.filename, arrival.uuid);
     if (good && good->content)
-        return waiting_came_up(engine, good, arrival.known.filename, arrival.device.object, open != NULL,
-                               event->again);
+        return waiting_came_up(engine, good, arrival.known.filename, open != NULL, event->again);
     const char *doubt = read_believed(&arrival);
     if (doubt)
         return ignore(&arrival, doubt);

@@ -177,16 +177,27 @@ static gboolean is_delivery(const Profile *profile)
            g_strcmp0(profile_annotation(profile, ANNOTATION_START), "boot") == 0;
 }
 
-/* Whether its device has no other profile that a boot would bring up. One that is bound to no device is the
- * last only where there is none at all. */
-static gboolean is_last(const GPtrArray *profiles, const Profile *profile)
+/* What is to be tried, or has failed, is nothing that a device may count on. */
+static gboolean is_reliable(const GPtrArray *list, const Profile *profile)
 {
+    const Good *known = good_of(list, profile->path, profile->uuid);
+    return profile->autoconnect && profile_believed(profile) &&
+           (!is_delivery(profile) || (known && known->content));
+}
+
+/* Whether its device has no other profile that a boot would bring up. Devices may not be there yet: what is
+ * said to be replaced counts, wherever it is bound; and one that is bound to nothing is the last only where
+ * there is none. */
+static gboolean is_last(const GPtrArray *list, const GPtrArray *profiles, const Profile *profile)
+{
+    const char *replaces = profile_annotation(profile, ANNOTATION_REPLACES);
     g_autofree char *device = NULL;
     gboolean bound = plan_bound(profile, &device, NULL);
+
     for (guint i = 0; i < profiles->len; i++) {
         const Profile *other = profiles->pdata[i];
-        if (other != profile && other->autoconnect && profile_believed(other) &&
-            strcmp(other->type, profile->type) == 0 && (!bound || plan_fits(other, device)))
+        if (other != profile && is_reliable(list, other) && strcmp(other->type, profile->type) == 0 &&
+            (!bound || profile_named(other, replaces) || plan_fits(other, device)))
             return FALSE;
     }
     return TRUE;
@@ -219,12 +230,16 @@ static void sweep_delivery(struct sweep *sweep, const GPtrArray *list, const GPt
     g_autofree char *clean = journal_clean(profile->id);
     g_autoptr(GError) error = NULL;
 
-    /* guarded by now, or what it says of itself is nm-trial's own word */
-    if (!is_delivery(profile) || (known && known->content) || g_strcmp0(state, "promoted") == 0 ||
-        g_strcmp0(state, "trying") == 0 || (g_strcmp0(state, "demoted") == 0 && !profile->autoconnect))
+    /* guarded by now, or known to be demoted; that it is promoted tells of another device */
+    if (!is_delivery(profile) || (known && known->content) ||
+        (g_strcmp0(state, "demoted") == 0 && !profile->autoconnect))
         return;
+    if (known && strcmp(known->uuid, profile->uuid) != 0) { /* another profile under its name */
+        g_free(known->uuid);
+        known->uuid = g_strdup(profile->uuid);
+    }
     gboolean failed = known && good_failed(known, profile);
-    if (profile->autoconnect && is_last(profiles, profile)) {
+    if (profile->autoconnect && is_last(list, profiles, profile)) {
         journal_say(
             JOURNAL_CHANGED, NULL, -1,
             "\"%s\" was delivered and is not tried: it is the only profile of its device with autoconnect",

@@ -10,6 +10,20 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+/* Whether the file has a profile of that UUID, whatever else is in it. */
+static gboolean has_uuid(const char *path, const char *uuid)
+{
+    g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autofree char *data = NULL, *its = NULL;
+    gsize length = 0;
+
+    if (!store_read(path, &data, &length, NULL) || !strstr(data, uuid) ||
+        !g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL))
+        return FALSE;
+    its = g_key_file_get_string(file, GROUP_CONNECTION, KEY_UUID, NULL);
+    return g_strcmp0(its, uuid) == 0;
+}
+
 /* The content */
 
 static gboolean fits(const Profile *profile, const Profile *content, GError **error)
@@ -38,10 +52,39 @@ static void add_missing(GString *text, GKeyFile *file, const char *key, const ch
         profile_set_key(text, GROUP_CONNECTION, key, raw);
 }
 
+/* Another profile of NM's may have the name there: an automatic one, or a user's. */
+static char *shadow_path(const Profile *profile, const char *run_dir)
+{
+    g_autofree char *base = g_path_get_basename(profile->path);
+    g_autofree char *name =
+        g_strconcat(base, g_str_has_suffix(base, KEYFILE_SUFFIX) ? "" : KEYFILE_SUFFIX, NULL);
+    char *path = g_build_filename(run_dir, name, NULL); /* in /run, NM reads no name without the suffix */
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && !has_uuid(path, profile->uuid)) {
+        g_free(path);
+        g_autofree char *other = g_strconcat("nm-trial-", profile->uuid, KEYFILE_SUFFIX, NULL);
+        path = g_build_filename(run_dir, other, NULL);
+    }
+    return path;
+}
+
+/* What is relative means another file where the shadow is. */
+static gboolean nothing_relative(const Profile *profile, const Profile *content, GError **error)
+{
+    g_autoptr(Profile) there =
+        profile_parse(profile->path, g_strndup(content->data, content->length), content->length, NULL);
+    return (there && profile_same(there, content)) ||
+           plan_refuse(
+               error,
+               "the new content of \"%s\" names a file (a certificate?) by a relative path. Use an absolute "
+               "one.",
+               profile->id);
+}
+
 Profile *edit_parse(const Profile *profile, const char *run_dir, const char *text, gsize length,
                     GError **error)
 {
-    g_autofree char *name = g_path_get_basename(profile->path), *path = g_build_filename(run_dir, name, NULL);
+    g_autofree char *path = shadow_path(profile, run_dir);
     g_autoptr(GKeyFile) file = g_key_file_new();
     g_autoptr(GError) failure = NULL;
     GString *full = g_string_new_len(text, (gssize)length);
@@ -57,7 +100,9 @@ Profile *edit_parse(const Profile *profile, const char *run_dir, const char *tex
     if (!content)
         plan_refuse(error, "the new content of \"%s\" cannot be used%s", profile->id,
                     failure->message + (g_str_has_prefix(failure->message, path) ? strlen(path) : 0));
-    return content && fits(profile, content, error) ? g_steal_pointer(&content) : NULL;
+    return content && fits(profile, content, error) && nothing_relative(profile, content, error)
+               ? g_steal_pointer(&content)
+               : NULL;
 }
 
 /* The content as it is stored: with autoconnect, whatever it said, as it is to be the profile of its device.
@@ -65,7 +110,7 @@ Profile *edit_parse(const Profile *profile, const char *run_dir, const char *tex
 static char *with_state(const struct record_pair *pair, const char *state, gsize *ret_length, GError **error)
 {
     const struct profile_flags flags = {TRUE, pair->priority, state, NULL};
-    g_autoptr(Profile) content = recorded_profile(&pair->candidate, error);
+    g_autoptr(Profile) content = recorded_content(pair, error);
     return content ? profile_with_flags(content, &flags, ret_length, error) : NULL;
 }
 
@@ -84,19 +129,6 @@ static char *as_shadow(const struct record_pair *pair, gsize *ret_length, GError
 
 /* What is there */
 
-static gboolean has_uuid(const char *path, const char *uuid)
-{
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_autofree char *data = NULL, *its = NULL;
-    gsize length = 0;
-
-    if (!store_read(path, &data, &length, NULL) || !strstr(data, uuid) ||
-        !g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL))
-        return FALSE;
-    its = g_key_file_get_string(file, GROUP_CONNECTION, KEY_UUID, NULL);
-    return g_strcmp0(its, uuid) == 0;
-}
-
 /* How closely to look: at every file, or at names alone, which is how NM's own second files are known (by
  * their UUID). That costs nothing in the number of profiles. */
 enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
@@ -113,7 +145,7 @@ static void add_strays(GPtrArray *strays, const char *directory, const char *uui
         g_autofree char *path = g_build_filename(directory, name, NULL);
         if (strcmp(name, tombstone) == 0 ||
             (strcmp(path, own) != 0 && !profile_ignored(name) &&
-             (look == LOOK_AT_NAMES ? strstr(name, uuid) != NULL : has_uuid(path, uuid))))
+             (look == LOOK_AT_FILES || strstr(name, uuid)) && has_uuid(path, uuid)))
             g_ptr_array_add(strays, g_steal_pointer(&path));
     }
 }
@@ -160,7 +192,7 @@ static gboolean is_hidden(const struct record_pair *pair)
 static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
                          struct pair_facts *facts)
 {
-    g_autoptr(Profile) then = recorded_profile(&record->pair[i].candidate, NULL);
+    g_autoptr(Profile) then = recorded_content(&record->pair[i], NULL);
     const char *state = shadow ? profile_annotation(shadow, ANNOTATION_STATE) : NULL;
 
     facts->candidate_flags = g_strcmp0(state, "trying") == 0 ? FLAGS_TRYING : FLAGS_OTHER;
@@ -182,7 +214,7 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     g_autoptr(Profile) own = read_profile(pair->replaced.path, &found_own, &failure);
     g_autoptr(Profile) shadow = failure ? NULL : read_profile(pair->candidate.path, &found_shadow, &failure);
     g_autoptr(Profile) good = recorded_profile(&pair->replaced, NULL);
-    g_autoptr(Profile) wanted = recorded_profile(&pair->candidate, NULL);
+    g_autoptr(Profile) wanted = recorded_content(pair, NULL);
 
     if (failure) {
         g_propagate_error(error, failure);
@@ -240,13 +272,13 @@ gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_a
 
     if (action == ACTION_CANDIDATE_ON) {
         g_autofree char *text = with_state(pair, "promoted", &length, error);
-        g_autoptr(Profile) content = recorded_profile(&pair->candidate, error);
+        g_autoptr(Profile) content = recorded_content(pair, error);
         return text && content &&
                good_promote(engine->state_dir, pair->replaced.path, content, text, length, error);
     }
     if (action == ACTION_REPLACED_RESTORE)
-        return good_store(engine->state_dir, pair->replaced.path, pair->replaced.data, pair->replaced.length,
-                          error);
+        return good_store(engine->state_dir, pair->replaced.path, pair->replaced.uuid, pair->replaced.data,
+                          pair->replaced.length, error);
     return record->trial.state == TRIAL_TRYING ? write_shadow(pair, error) : remove_strays(pair, error);
 }
 

@@ -45,7 +45,7 @@ static gboolean write_flags(const Engine *engine, const struct record_profile *r
     if (!text)
         return FALSE;
     return promote ? good_promote(engine->state_dir, recorded->path, profile, text, length, error)
-                   : good_store(engine->state_dir, recorded->path, text, length, error);
+                   : good_store(engine->state_dir, recorded->path, recorded->uuid, text, length, error);
 }
 
 static gboolean candidate_flags(const Engine *engine, const Record *record, int i, enum trial_action action,

@@ -104,6 +104,8 @@ Profile *read_profile(const char *path, enum found *ret_found, GError **error);
 /* A profile as the record has it; NULL with `error` (may be NULL) where libnm does not understand it. Caller
  * frees. */
 Profile *recorded_profile(const struct record_profile *recorded, GError **error);
+/* The pair's candidate, as a profile in the file that will be its own: an edit's shadow is elsewhere. */
+Profile *recorded_content(const struct record_pair *pair, GError **error);
 
 /* effects.c: does one action other than PERSIST, ASK_NETWORK, WAIT, JUDGE and CLOSE; brings `facts` up to
  * date with what it changed, or has NM asked again. An activation changes `record` too. FALSE with `error`:

@@ -32,6 +32,13 @@ Profile *recorded_profile(const struct record_profile *recorded, GError **error)
                          error);
 }
 
+Profile *recorded_content(const struct record_pair *pair, GError **error)
+{
+    const struct record_profile *candidate = &pair->candidate;
+    return profile_parse(pair->edit ? pair->replaced.path : candidate->path,
+                         g_memdup2(candidate->data, candidate->length + 1), candidate->length, error);
+}
+
 static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
 {
     const struct record_pair *pair = &record->pair[i];

@@ -177,13 +177,11 @@ GPtrArray *good_list(const char *state_dir, GError **error)
 
 Good *good_of(const GPtrArray *list, const char *path, const char *uuid)
 {
-    g_autofree char *name = g_path_get_basename(path);
     Good *by_uuid = NULL;
 
     for (guint i = 0; i < list->len; i++) {
         Good *good = list->pdata[i];
-        g_autofree char *its = g_path_get_basename(good->path);
-        if (strcmp(its, name) == 0)
+        if (strcmp(good->path, path) == 0)
             return good;
         if (strcmp(good->uuid, uuid) == 0)
             by_uuid = good;
@@ -253,18 +251,43 @@ void good_set_content(Good *good, const char *data, gsize length)
     g_free(good->since);
     good->since = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
     g_autoptr(Profile) profile = good_profile(good);
-    if (profile)
-        waits_no_more(good, profile);
+    if (!profile)
+        return;
+    waits_no_more(good, profile);
+    for (guint i = good->failed->len; i-- > 0;)
+        if (is(good, good->failed->pdata[i], profile))
+            g_ptr_array_remove_index(good->failed, i);
 }
 
-/* The memory of that profile's file; NULL: none. FALSE with `error`: the disk does not tell. */
-static gboolean load_of(const char *state_dir, const char *profile_path, Good **ret, GError **error)
+/* Its file was renamed, and so is its memory. */
+static gboolean follow(const char *state_dir, Good *good, const char *profile_path, GError **error)
+{
+    g_autofree char *old = file_of(state_dir, good->path);
+    g_free(good->path);
+    good->path = g_strdup(profile_path);
+    return good_save(state_dir, good, error) && store_remove(old, error);
+}
+
+/* The memory of that profile: by its file's name, else by its UUID; NULL: none. FALSE with `error`: the disk
+ * does not tell. Caller frees. */
+static gboolean load_of(const char *state_dir, const char *profile_path, const char *uuid, Good **ret,
+                        GError **error)
 {
     g_autofree char *path = file_of(state_dir, profile_path);
     GError *failure = NULL;
-    *ret = load(path, &failure);
+    g_autoptr(Good) good = load(path, &failure);
+
+    if (!good && !failure) {
+        g_autoptr(GPtrArray) list = good_list(state_dir, &failure);
+        for (guint i = 0; !good && !failure && i < list->len; i++)
+            if (strcmp(((const Good *)list->pdata[i])->uuid, uuid) == 0)
+                good = g_ptr_array_steal_index(list, i);
+        if (good && !follow(state_dir, good, profile_path, &failure))
+            g_clear_pointer(&good, good_free);
+    }
     if (failure)
         g_propagate_error(error, failure);
+    *ret = g_steal_pointer(&good);
     return !failure;
 }
 
@@ -280,13 +303,14 @@ static gboolean means_the_same(const Good *good, const char *data, gsize length)
     return known && profile && profile_same(known, profile);
 }
 
-gboolean good_store(const char *state_dir, const char *path, const char *data, gsize length, GError **error)
+gboolean good_store(const char *state_dir, const char *path, const char *uuid, const char *data, gsize length,
+                    GError **error)
 {
     g_autoptr(Good) good = NULL;
 
-    if (!load_of(state_dir, path, &good, error))
-        return FALSE;
-    if (good && good->content && !equal(good->content, data, length) && means_the_same(good, data, length)) {
+    /* that the memory cannot be read keeps nobody from going back: it is the sweep's to mend */
+    if (load_of(state_dir, path, uuid, &good, NULL) && good && good->content &&
+        !equal(good->content, data, length) && means_the_same(good, data, length)) {
         good_set_content(good, data, length);
         if (!good_save(state_dir, good, error))
             return FALSE;
@@ -306,7 +330,7 @@ gboolean good_promote(const char *state_dir, const char *path, const Profile *ca
 {
     g_autoptr(Good) good = NULL;
 
-    if (!load_of(state_dir, path, &good, error))
+    if (!load_of(state_dir, path, candidate->uuid, &good, error))
         return FALSE;
     if (!good && asks_for_it(candidate))
         good = good_new(path, candidate->uuid);
@@ -338,10 +362,10 @@ gboolean good_close(const char *state_dir, const Record *record, GError **error)
     for (int i = 0; i < record->trial.n_pairs; i++) {
         const struct record_pair *pair = &record->pair[i];
         g_autoptr(Good) good = NULL;
-        g_autoptr(Profile) content = recorded_profile(&pair->candidate, NULL);
+        g_autoptr(Profile) content = recorded_content(pair, NULL);
         gboolean reverted = record->trial.state == TRIAL_REVERTING;
 
-        if (!load_of(state_dir, own_path(pair), &good, error))
+        if (!load_of(state_dir, own_path(pair), pair->candidate.uuid, &good, error))
             return FALSE;
         if (!content)
             continue;
@@ -349,7 +373,10 @@ gboolean good_close(const char *state_dir, const Record *record, GError **error)
             good = good_new(pair->candidate.path, pair->candidate.uuid);
         if (!good)
             continue;
-        waits_no_more(good, content);
+        if (good->content)
+            waits_no_more(good, content);
+        else /* a delivery: whatever its file held was what was tried */
+            g_clear_pointer(&good->waiting, g_bytes_unref);
         if (reverted)
             remember_failed(good, content, &pair->candidate);
         if (!good_save(state_dir, good, error))

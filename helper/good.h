@@ -30,14 +30,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Good, good_free)
  * used is set aside, and the journal says so; one that the disk does not give back now is left out, and
  * `error` (may be NULL) says so. */
 GPtrArray *good_list(const char *state_dir, GError **error);
-/* The one of that profile: by its own file's name, else by its UUID; NULL: none. Borrowed from the list. */
+/* The one of that profile: by its own file's name, if it is in the same directory, else by its UUID; NULL:
+ * none. Borrowed from the list. */
 Good *good_of(const GPtrArray *list, const char *path, const char *uuid);
 
 /* Durable on TRUE. FALSE with a G_FILE_ERROR. */
 gboolean good_save(const char *state_dir, const Good *good, GError **error);
 gboolean good_forget(const char *state_dir, const Good *good, GError **error);
 
-/* Sets the known-good content, as of now; what waits and is the same waits no more. */
+/* Sets the known-good content, as of now; what waits and is the same waits no more, nor has it failed. */
 void good_set_content(Good *good, const char *data, gsize length);
 /* The profile as it is known good, NULL: it is not, or libnm does not understand it any more. Caller frees.
  */
@@ -50,7 +51,8 @@ gboolean good_waits(const Good *good, const Profile *content);
 
 /* Writes a profile's own file as store_write() does, and where the profile is guarded and this means the same
  * as what is known good, that copy first: our flags and marks are no change by somebody. */
-gboolean good_store(const char *state_dir, const char *path, const char *data, gsize length, GError **error);
+gboolean good_store(const char *state_dir, const char *path, const char *uuid, const char *data, gsize length,
+                    GError **error);
 
 /* Writes a promoted candidate's content into its profile's own file. Where that is guarded, or the candidate
  * asks for it (nm-trial.guard, or a delivery), it is the known-good content from here on. Durable on TRUE. */

@@ -5,7 +5,6 @@
 #include "names.h"
 #include "opening.h"
 #include "plan.h"
-#include "settings.h"
 #include "verbs.h"
 
 #include <stdio.h>
@@ -47,80 +46,65 @@ static gboolean not_on_trial(const Profile *profile, GError **error)
     return TRUE;
 }
 
-/* A change that is stored and was never activated is not known to be good. */
-static gboolean runs_as_stored(const Guarding *guarding, const Profile *profile, const char *name,
-                               GVariant *stored, GError **error)
+/* What would be refused when it is changed is refused now. NULL with `error`; caller frees. */
+static Plan *plan_of(Network *network, const Profile *profile, GError **error)
 {
-    g_auto(NetworkDevice) device = {0};
-
-    if (!network_get_device(guarding->network, name, &device, NULL) ||
-        g_strcmp0(device.active_uuid, profile->uuid) != 0)
-        return TRUE;
-    g_autoptr(GVariant) applied = network_applied(guarding->network, device.object, NULL);
-    return !applied || settings_same(applied, stored) ||
-           plan_refuse(error,
-                       "%s does not run what \"%s\" has stored now: it is not known whether that is good. "
-                       "Activate it "
-                       "first: nmcli connection up %s",
-                       name, profile->id, profile->uuid);
+    g_auto(Options) options = {0};
+    const struct plan_request request = {
+        .edit = profile->uuid,
+        .text = profile->data,
+        .length = profile->length,
+        .options = &options,
+        .profile_dir = NM_TRIAL_PROFILE_DIR,
+        .state_dir = NM_TRIAL_STATE_DIR,
+        .dry_run = TRUE,
+    };
+    return plan_new(&request, network, error);
 }
 
-static gboolean is_unchanged(const Guarding *guarding, const Profile *profile, GError **error)
+/* What is known good must be what the device would boot with, and what it runs, if it runs it. */
+static gboolean may_be_guarded(Network *network, const Profile *profile, GError **error)
 {
-    const Good *good = good_of(guarding->list, profile->path, profile->uuid);
-    g_autoptr(Profile) known = good ? good_profile(good) : NULL;
+    g_autoptr(Plan) plan = not_on_trial(profile, error) ? plan_of(network, profile, error) : NULL;
 
-    return !known || profile_same(known, profile) ||
-           plan_refuse(
-               error,
-               "\"%s\" is guarded already, and was changed since it was known good. To try the change: nmcli "
-               "connection up %s. To take it for good untried: nm-trial guard %s --off, and guard it again.",
-               profile->id, profile->uuid, profile->uuid);
+    return plan &&
+           (!plan->pair[0].up_already ||
+            plan_refuse(error,
+                        "%s does not run what \"%s\" has stored now: it is not known whether that is good. "
+                        "Activate it first: nmcli connection up %s",
+                        plan->pair[0].device, profile->id, profile->uuid));
 }
 
-/* What is known good must be what the device would boot with, and what NM has. */
-static gboolean may_be_guarded(const Guarding *guarding, const Profile *profile, GError **error)
+gboolean guard_profile(Network *network, const Profile *profile, GError **error)
 {
-    g_auto(NetworkProfile) known = {0};
-    g_autofree char *device = NULL;
-    g_autoptr(GError) failure = NULL;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    g_autoptr(Good) fresh = good_new(profile->path, profile->uuid);
+    Good *good = good_of(list, profile->path, profile->uuid);
+    g_autofree char *clean = journal_clean(profile->id);
 
-    if (!plan_directory(NM_TRIAL_STATE_DIR, error) || !plan_directory(NM_TRIAL_PROFILE_DIR, error) ||
-        !plan_profile_suitable(profile, error) || !plan_bound(profile, &device, error) ||
-        !not_on_trial(profile, error))
+    if (!may_be_guarded(network, profile, error))
         return FALSE;
-    if (!profile->autoconnect)
-        return plan_refuse(error, "\"%s\" has autoconnect off: it is not what its device has after a reboot.",
-                           profile->id);
-    if (!network_get_profile(guarding->network, profile->uuid, &known, &failure))
-        return g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)
-                   ? plan_later(error, failure)
-                   : plan_refuse(error, "NetworkManager does not know \"%s\": %s", profile->id,
-                                 failure->message);
-    if (known.unsaved || strcmp(known.filename, profile->path) != 0)
-        return plan_refuse(error, "NetworkManager has another version of \"%s\" (%s) than %s. Save it first.",
-                           profile->id, *known.filename ? known.filename : "in memory", profile->path);
-    return runs_as_stored(guarding, profile, device, known.settings, error) &&
-           is_unchanged(guarding, profile, error);
+    if (!good) /* what has failed of it before is remembered */
+        good = fresh;
+    good_set_content(good, profile->data, profile->length);
+    if (!good_save(NM_TRIAL_STATE_DIR, good, error))
+        return FALSE;
+    journal_say(JOURNAL_GUARDED, NULL, -1, "\"%s\" is guarded from now on: what it has now is known good",
+                clean);
+    if (!network_profile_active(network, profile->uuid, NULL))
+        verb_error("warning: \"%s\" is not active now: it has not shown that it works", clean);
+    return TRUE;
 }
 
 static gboolean guard(Guarding *guarding, const char *name, GError **error)
 {
     const Profile *profile = plan_find(guarding->profiles, guarding->skipped, name, error);
+    g_autofree char *clean = profile ? journal_clean(profile->id) : NULL;
 
-    if (!profile)
+    if (!profile || !guard_profile(guarding->network, profile, error))
         return FALSE;
-    g_autoptr(Good) good = good_new(profile->path, profile->uuid);
-    good_set_content(good, profile->data, profile->length);
-    if (!good_save(NM_TRIAL_STATE_DIR, good, error))
-        return FALSE;
-    g_autofree char *clean = journal_clean(profile->id);
-    journal_say(JOURNAL_GUARDED, NULL, -1, "\"%s\" is guarded from now on: what it has now is known good",
-                clean);
     g_string_append_printf(guarding->said, "\"%s\" is guarded: a change of it by any tool is tried first.\n",
                            clean);
-    if (!network_profile_active(guarding->network, profile->uuid, NULL))
-        verb_error("warning: \"%s\" is not active now: it has not shown that it works", clean);
     return TRUE;
 }
 
@@ -133,7 +117,7 @@ static gboolean take_annotation(const Profile *profile, GError **error)
     if (!profile_annotation(profile, ANNOTATION_GUARD))
         return TRUE;
     g_autofree char *text = profile_with_annotations(profile, &none, 1, &length, error);
-    return text && good_store(NM_TRIAL_STATE_DIR, profile->path, text, length, error);
+    return text && good_store(NM_TRIAL_STATE_DIR, profile->path, profile->uuid, text, length, error);
 }
 
 static gboolean unguard(Guarding *guarding, const char *name, GError **error)
@@ -150,8 +134,11 @@ static gboolean unguard(Guarding *guarding, const char *name, GError **error)
     if (!found || !found->content)
         return plan_refuse(error, "\"%s\" is not guarded. See: nm-trial guard", clean);
     const Profile *profile = profile_by_uuid(guarding->profiles, found->uuid);
+    const char *const paths[] = {profile ? profile->path : NULL, NULL};
     if ((profile && !take_annotation(profile, error)) || !good_forget(NM_TRIAL_STATE_DIR, found, error))
         return FALSE;
+    if (profile) /* or NM would write the annotation back with the next change */
+        (void)network_load(guarding->network, paths, NULL);
     journal_say(JOURNAL_GUARDED, NULL, -1, "\"%s\" is not guarded any more", clean);
     g_string_append_printf(guarding->said, "\"%s\" is not guarded any more.\n", clean);
     return TRUE;
@@ -161,7 +148,7 @@ static gboolean all_may_be_guarded(const Guarding *guarding, char **names, GErro
 {
     for (; *names; names++) {
         const Profile *profile = plan_find(guarding->profiles, guarding->skipped, *names, error);
-        if (!profile || !may_be_guarded(guarding, profile, error))
+        if (!profile || !may_be_guarded(guarding->network, profile, error))
             return FALSE;
     }
     return TRUE;

@@ -34,7 +34,8 @@
 #define NM_TRIAL_CHECKS "checks"
 #define NM_TRIAL_EVENTS "events"
 #define NM_TRIAL_STATUS "status.json"
-#define NM_TRIAL_SWEPT "swept" /* the boot whose changes of guarded profiles were looked for */
+#define NM_TRIAL_CAME_UP "came-up" /* guarded profiles that have come up since the boot */
+#define NM_TRIAL_SWEPT "swept"     /* the boot whose changes of guarded profiles were looked for */
 
 /* Beginning of a temporary file's name. A leading dot: NM ignores such names. `x.tmp` or `x.nmconnection.bak`
  * would load as profiles. */

@@ -138,7 +138,7 @@ static gboolean mark_candidates(const Engine *engine, const Plan *plan, GError *
         if (plan->pair[i].edit) /* its shadow is the engine's to write: nothing may come before the record */
             continue;
         g_autofree char *text = profile_with_flags(candidate, &trying, &length, error);
-        if (!text || !good_store(engine->state_dir, candidate->path, text, length, error))
+        if (!text || !good_store(engine->state_dir, candidate->path, candidate->uuid, text, length, error))
             return FALSE;
     }
     return TRUE;
@@ -205,7 +205,8 @@ gboolean opening_open(const Engine *engine, const Plan *plan, const Options *opt
     for (int i = 0; i < plan->n_pairs; i++) {
         const Profile *candidate = plan->pair[i].candidate;
         if (!plan->pair[i].edit)
-            (void)good_store(engine->state_dir, candidate->path, candidate->data, candidate->length, NULL);
+            (void)good_store(engine->state_dir, candidate->path, candidate->uuid, candidate->data,
+                             candidate->length, NULL);
     }
     if (record->checkpoint)
         (void)network_checkpoint_destroy(engine->network, record->checkpoint, NULL);

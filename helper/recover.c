@@ -5,6 +5,7 @@
 #include "good.h"
 #include "journal.h"
 #include "names.h"
+#include "plan.h"
 #include "store.h"
 
 #define REASON_RECORD_LOST "record-lost"
@@ -14,7 +15,7 @@ static gboolean write_flags(const Engine *engine, const Profile *profile, const 
 {
     gsize length = 0;
     g_autofree char *text = profile_with_flags(profile, flags, &length, error);
-    return text && good_store(engine->state_dir, profile->path, text, length, error);
+    return text && good_store(engine->state_dir, profile->path, profile->uuid, text, length, error);
 }
 
 /* By UUID or id, as the annotation may have it. */
@@ -101,11 +102,11 @@ static gboolean bring_back(Network *network, const Profile *shadow, GError **err
     const char *paths[] = {shadow->path, NULL};
     g_auto(NetworkProfile) known = {0};
     g_auto(NetworkDevice) device = {0};
-    g_autofree char *active = NULL;
+    g_autofree char *active = NULL, *name = NULL;
     g_autofree char *clean = journal_clean(shadow->id);
 
     if (!network_load(network, paths, error) || !network_get_profile(network, shadow->uuid, &known, error) ||
-        !network_get_device(network, shadow->interface ? shadow->interface : "", &device, error) ||
+        !plan_bound(shadow, &name, error) || !network_get_device(network, name, &device, error) ||
         !network_activate(network, known.object, device.object, &active, error))
         return FALSE;
     journal_say(JOURNAL_RESTORED, NULL, -1,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Profiles that a trial refuses, and why: each rule is a function, the table at the end is their order. */
+#include "good.h"
 #include "names.h"
 #include "plan.h"
 
@@ -166,16 +167,31 @@ static gboolean not_the_last(const Plan *plan, const PlanPair *pair, GError **er
                                 candidate->id, pair->device, candidate->uuid);
 }
 
+/* What a guarded profile has is not what is known good of it: it is no way back. */
+static gboolean is_known_good(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    const Profile *replaced = pair->replaced;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    const Good *good = good_of(list, replaced->path, replaced->uuid);
+    g_autoptr(Profile) known = good ? good_profile(good) : NULL;
+
+    (void)plan;
+    return !known || profile_same(known, replaced) ||
+           plan_refuse(
+               error,
+               "\"%s\" is guarded, and was changed since it was known good: it is nothing to go back to. To "
+               "try "
+               "the change: nmcli connection up %s. To take it for good untried: nm-trial guard %s --off",
+               replaced->id, replaced->uuid, replaced->uuid);
+}
+
 /* What is asked of a pair, or of one that replaces something. */
 static const struct {
     gboolean (*suitable)(const Plan *plan, const PlanPair *pair, GError **error);
     gboolean if_replaced;
 } rules[] = {
-    {same_type, TRUE},
-    {boots, TRUE},
-    {only_here, TRUE},
-    {ports_in_trial, FALSE},
-    {controller_in_trial, FALSE},
+    {same_type, TRUE},     {boots, TRUE},           {is_known_good, TRUE},
+    {only_here, TRUE},     {ports_in_trial, FALSE}, {controller_in_trial, FALSE},
     {not_the_last, FALSE},
 };
 

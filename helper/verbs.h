@@ -57,5 +57,9 @@ void verb_unlock(int lock);
  * EXIT_NO_TRIAL when nobody knows it. */
 int verb_closed(const char *id);
 
+/* guard.c: guards the profile, with the lock held, if it may be; says so in the journal. Durable on TRUE.
+ * FALSE with a PLAN_ERROR or a G_FILE_ERROR. */
+gboolean guard_profile(Network *network, const Profile *profile, GError **error);
+
 /* wait.c: follows the trial until its end, with progress on stderr. Returns EXIT_DONE, EXIT_REVERTED, ... */
 int wait_for(const char *id);

@@ -12,6 +12,47 @@
 #define STARTED_BY_CHANGE "a change of its file"
 #define STARTED_BY_DELIVERY "its delivery"
 
+static enum candidate_fate later(const GError *error)
+{
+    journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+    return CANDIDATE_LATER;
+}
+
+/* What waits for its turn */
+
+/* A delivery's file may have been mended, or removed, while it waited: what is in it is what is tried. */
+static gboolean follow_file(const Engine *engine, Good *good, GError **error)
+{
+    GError *failure = NULL;
+    g_autoptr(Profile) now = good->content ? NULL : change_read(good, good->path, &failure);
+
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    if (now)
+        return change_remember(engine->state_dir, good, now, error);
+    if (good->content)
+        return TRUE;
+    g_clear_pointer(&good->waiting, g_bytes_unref);
+    return good_save(engine->state_dir, good, error);
+}
+
+/* Whether its turn has come: an edit does not take a device from the profile that it has, and what is bound
+ * to a device that is not there (yet) waits for it. */
+static gboolean is_its_turn(Engine *engine, const Good *good)
+{
+    g_autoptr(Profile) content = good_parse(good, good->waiting);
+    g_auto(NetworkDevice) device = {0};
+    g_autofree char *name = NULL;
+
+    if (!content || !plan_bound(content, &name, NULL)) /* the plan says what is wrong with it */
+        return TRUE;
+    if (!network_get_device(engine->network, name, &device, NULL))
+        return FALSE;
+    return !good->content || !device.active_uuid || strcmp(device.active_uuid, good->uuid) == 0;
+}
+
 static enum candidate_fate open_trial(Engine *engine, const Good *good, GError **error)
 {
     const char *const candidates[] = {good->uuid, NULL};
@@ -24,8 +65,13 @@ static enum candidate_fate open_trial(Engine *engine, const Good *good, GError *
         request.text = text;
         request.length = length;
     }
-    return opening_try(engine, &request, NULL, good->content ? STARTED_BY_CHANGE : STARTED_BY_DELIVERY,
-                       error);
+    enum candidate_fate fate =
+        opening_try(engine, &request, NULL, good->content ? STARTED_BY_CHANGE : STARTED_BY_DELIVERY, error);
+    if (fate != CANDIDATE_LEFT)
+        return fate;
+    /* the disk may take it later, and another tool's checkpoint has an end */
+    g_auto(GStrv) checkpoints = network_checkpoints(engine->network, NULL);
+    return (*error)->domain == G_FILE_ERROR || (checkpoints && *checkpoints) ? CANDIDATE_LATER : fate;
 }
 
 static void forget_refused(const Engine *engine, Good *good, const GError *why)
@@ -38,13 +84,14 @@ static void forget_refused(const Engine *engine, Good *good, const GError *why)
     journal_say(JOURNAL_REFUSED, NULL, -1, "no trial of %s\"%s\": %s",
                 good->content ? "the new content of " : "", clean, why->message);
     if (!good_save(engine->state_dir, good, &error))
-        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+        (void)later(error);
 }
 
 enum candidate_fate waiting_try(Engine *engine)
 {
     g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
 
+    network_set_limit(engine->network, 0);
     for (guint i = 0; i < list->len; i++) {
         Good *good = list->pdata[i];
         g_autoptr(GError) error = NULL;
@@ -52,6 +99,10 @@ enum candidate_fate waiting_try(Engine *engine)
             continue;
         if (network_look(engine->network, NULL) != NETWORK_READY)
             return CANDIDATE_LATER;
+        if (!follow_file(engine, good, &error))
+            return later(error);
+        if (!good->waiting || !is_its_turn(engine, good))
+            continue;
         enum candidate_fate fate = open_trial(engine, good, &error);
         if (fate != CANDIDATE_LEFT)
             return fate;
@@ -60,17 +111,35 @@ enum candidate_fate waiting_try(Engine *engine)
     return CANDIDATE_LEFT;
 }
 
+/* What has come up */
+
 /* The known-good content on its device again, if NM runs another one there. */
-static void bring_back(Engine *engine, const Profile *known, const char *device, GError **error)
+static void bring_back(Engine *engine, const Profile *known, GError **error)
 {
     g_auto(NetworkProfile) profile = {0};
-    g_autofree char *active = NULL;
+    g_auto(NetworkDevice) device = {0};
+    g_autofree char *active = NULL, *name = NULL;
 
-    if (!network_get_profile(engine->network, known->uuid, &profile, error))
+    if (!plan_bound(known, &name, NULL) ||
+        !network_get_profile(engine->network, known->uuid, &profile, error) ||
+        !network_get_device(engine->network, name, &device, error))
         return;
-    g_autoptr(GVariant) applied = network_applied(engine->network, device, NULL);
-    if (!applied || !settings_same(applied, profile.settings))
-        (void)network_activate(engine->network, profile.object, device, &active, error);
+    g_autoptr(GVariant) applied = network_applied(engine->network, device.object, NULL);
+    if (g_strcmp0(device.active_uuid, known->uuid) != 0 || !applied ||
+        !settings_same(applied, profile.settings))
+        (void)network_activate(engine->network, profile.object, device.object, &active, error);
+}
+
+/* As the last word on what came up. */
+static enum candidate_fate settle(Engine *engine, const Profile *known)
+{
+    g_autoptr(GError) error = NULL;
+    bring_back(engine, known, &error);
+    if (g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        return later(error);
+    if (error) /* NM says no; its autoconnect has the device then */
+        (void)later(error);
+    return CANDIDATE_LEFT;
 }
 
 /* Puts the known-good content back, for NM too. */
@@ -84,46 +153,60 @@ static gboolean put_back(Engine *engine, const Good *good, GError **error)
     return network_load(engine->network, (const char *const *)paths->pdata, error);
 }
 
-static enum candidate_fate later(const GError *error)
+/* Whether the profile comes up for the first time in this boot: then nobody has activated it but NM itself.
+ */
+static gboolean is_first(const Good *good)
 {
-    journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
-    return CANDIDATE_LATER;
+    g_autofree char *path = g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, good->uuid, NULL);
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    if (g_file_test(path, G_FILE_TEST_EXISTS))
+        return FALSE;
+    (void)g_mkdir_with_parents(directory, 0700);
+    (void)g_file_set_contents_full(path, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+    return TRUE;
 }
 
-enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, const char *device,
-                                    gboolean wait, gboolean again)
+enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
+                                    gboolean again)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Profile) known = good_profile(good);
     g_autoptr(Profile) content = change_read(good, filename, &error);
-    gboolean failed = content && again && good_failed(good, content);
+    gboolean unasked = is_first(good) || again;
+    gboolean failed = content && unasked && good_failed(good, content);
 
     if (error)
         return later(error);
-    if (!known || (content && profile_same(content, known)))
+    if (!known)
         return CANDIDATE_LEFT;
+    if (content &&
+        profile_same(content, known)) /* perhaps only since it was put back, and NM did not answer */
+        return good->waiting || wait ? CANDIDATE_LEFT : settle(engine, known);
     /* remembered first: a power cut in between must not lose it */
     if (content && !failed && !change_remember(engine->state_dir, good, content, &error))
         return later(error);
     if (!put_back(engine, good, &error))
         return later(error);
-    if (content && !failed && !wait) {
-        enum candidate_fate fate = open_trial(engine, good, &error);
-        if (fate != CANDIDATE_LEFT)
-            return fate;
+    enum candidate_fate fate = CANDIDATE_LEFT;
+    if (content && !failed && !wait)
+        fate = open_trial(engine, good, &error);
+    if (fate == CANDIDATE_OPENED)
+        return fate;
+    if (error && fate == CANDIDATE_LEFT)
         forget_refused(engine, good, error);
-        g_clear_error(&error);
-    }
     g_autofree char *clean = journal_clean(known->id);
     journal_say(JOURNAL_CHANGED, NULL, -1,
                 "the guarded profile \"%s\" was changed: put back to what is known good; %s", clean,
-                failed     ? "its trial was reverted before, and it is not tried again"
-                : !content ? "nothing in it could be tried"
-                : wait     ? "it will be tried as an edit when the open trial has ended"
-                           : "it is not tried");
-    bring_back(engine, known, device, &error);
-    return error ? later(error) : CANDIDATE_LEFT;
+                failed                    ? "its trial was reverted before, and it is not tried again"
+                : !content                ? "nothing in it could be tried"
+                : wait                    ? "it will be tried as an edit when the open trial has ended"
+                : fate == CANDIDATE_LATER ? "it will be tried as an edit when that is possible"
+                                          : "it is not tried");
+    return settle(engine, known);
 }
+
+/* What nobody could do before NetworkManager's start */
 
 static char *mark_of(const char *run_dir)
 {
@@ -146,16 +229,8 @@ static void bring_all_back(Engine *engine)
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];
         g_autoptr(Profile) known = good_profile(good);
-        g_auto(NetworkDevice) device = {0};
-        g_autofree char *name = NULL;
-        g_autoptr(GError) error = NULL;
-        if (!known || good->waiting || !plan_bound(known, &name, NULL) ||
-            !network_get_device(engine->network, name, &device, NULL) ||
-            g_strcmp0(device.active_uuid, known->uuid) != 0)
-            continue;
-        bring_back(engine, known, device.object, &error);
-        if (error)
-            (void)later(error);
+        if (known && !good->waiting && network_profile_active(engine->network, known->uuid, NULL))
+            (void)settle(engine, known);
     }
 }
 
@@ -168,6 +243,7 @@ void waiting_catch_up(Engine *engine, const char *run_dir)
 
     if (store_read_trusted(path, &done, &length, NULL) && g_strcmp0(done, engine->boot_id) == 0)
         return;
+    network_set_limit(engine->network, 0);
     if (network_look(engine->network, NULL) != NETWORK_READY) /* perhaps it is before its start still */
         return;
     gboolean well = change_sweep(engine->state_dir, engine->profile_dir, NM_RUN_PROFILE_DIR, paths);

@@ -11,12 +11,11 @@
  * more; the journal says why. CANDIDATE_LEFT: nothing waits. */
 enum candidate_fate waiting_try(Engine *engine);
 
-/* A guarded profile has come up on the device (a D-Bus path), from that file. Where its content is not the
- * known-good one: that is put back, and the other one is tried as an edit. `wait`: another trial is open;
- * then the change waits, and the known-good content comes up again meanwhile. `again`: nobody has activated
- * anything. */
-enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, const char *device,
-                                    gboolean wait, gboolean again);
+/* A guarded profile has come up, from that file. Where its content is not the known-good one: that is put
+ * back, and the other one is tried as an edit. `wait`: another trial is open; then the change waits, and the
+ * known-good content comes up again meanwhile. `again`: nobody has activated anything. */
+enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
+                                    gboolean again);
 
 /* Once after a boot, when NM is up already: does what `nm-trial boot` did not come to, and makes NM load what
  * was put back. Marks in `run_dir` that it is done. */

@@ -48,8 +48,9 @@ class Contained(Case):
         script = MAKE + (HOST_FILES if self.host_files else "") + (HOST_RUN if self.host_run else "")
         script += f"mkdir image && mount --bind /var/lib/image image\nexec chroot {BOX} /image/nm-trial agent\n"
         self.log = open(self.device.dir / "agent.log", "ab")
-        self.container = subprocess.Popen(self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script),
-                                          stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, start_new_session=True)
+        command = self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script)
+        self.container = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+                                          start_new_session=True)
         self.addCleanup(self.end_container)
         wait_for("the agent's process", self.helpers)
         wait_for("the agent", lambda: self.inside("test", "-e", "/run/nm-trial/status.json").returncode == 0)

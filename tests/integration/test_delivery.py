@@ -149,6 +149,27 @@ class Once(Delivered):
         ends = [(entry["verdict"], entry["pairs"][0]["candidate"]["id"]) for entry in self.history()]
         self.assertEqual(ends, [("promoted", "b-good"), ("reverted", "a-bad")])
 
+    def test_mended_while_it_waits(self):
+        self.boot_with(a=self.text("a", hold="4s"), b=self.text("b", bad=True))
+        wait_for("the first one's trial", lambda: self.state() == "trying")
+        self.device.profile_file("b", self.text("b", bad=True, address="10.99.0.67/24"))
+        wait_for("both trials", lambda: len(self.history()) >= 2 and self.state() == "none", 30)
+        self.trials = 2
+        self.boot_with()
+        self.quiet("a")
+
+    def test_two_for_a_device_that_has_nothing_else(self):
+        """None of them makes the other one expendable."""
+        self.boot_with(a=self.text("a", device="eth1", autoconnect=True, replaces="none"),
+                       b=self.text("b", device="eth1", autoconnect=True, replaces="none", address="10.99.1.21/24"))
+        self.assertTrue(self.flags("a")[0] or self.flags("b")[0])
+        self.assert_boots("lan")
+
+    def test_the_mark_of_another_device_counts_for_nothing(self):
+        self.boot_with(bad=self.text("bad", bad=True, autoconnect=True, state="promoted"))
+        self.ended("reverted", "bad")
+        self.device.wait_active("lan")
+
     def test_two_good_ones_for_one_device(self):
         """The second is to replace what the first has replaced: it takes the first one's place."""
         self.boot_with(a=self.text("a"), b=self.text("b", address="10.99.0.21/24"))

@@ -52,6 +52,11 @@ class Guarded(Edited):
         self.device.power_cut()
         self.device.boot()
 
+    def boot_with(self, text):
+        self.device.power_cut()
+        self.copy(text)
+        self.device.boot()
+
     def boots_quietly(self, check):
         """One more boot brings that up at once, by one activation, and starts no trial."""
         self.device.power_cut()
@@ -180,11 +185,6 @@ class Changed(Guarded):
 
 
 class CopiedAtEveryBoot(Guarded):
-    def boot_with(self, text):
-        self.device.power_cut()
-        self.copy(text)
-        self.device.boot()
-
     def quiet_boot_with(self, text, check):
         self.device.power_cut()
         self.copy(text)
@@ -257,6 +257,28 @@ class CopiedAtEveryBoot(Guarded):
         self.assertEqual(self.device.profile_path("renamed").read_bytes(), self.old)
 
 
+class CopiedAfterTheBootStep(Guarded):
+    """The copier runs when it is too late: NetworkManager reads what it brings."""
+    options = {"trial_boot": "no"}
+
+    def test_bad_is_put_back_at_each_boot_and_tried_once(self):
+        self.boot_with(self.bad_content())
+        self.reverted()
+        for _ in range(2):
+            self.boot_with(self.bad_content())
+            wait_for("the old address", lambda: self.addresses() == {OLD})
+            wait_for("an idle agent", lambda: self.status()["state"] == "none")
+            self.assertEqual(len(self.history()), self.trials)
+
+    def test_good_is_promoted_once(self):
+        self.boot_with(self.content())
+        self.promoted()
+        self.boot_with(self.content())
+        self.device.wait_active("lan")
+        self.wait_address(NEW)
+        self.assertEqual(len(self.history()), self.trials)
+
+
 class Beside(Guarded):
     def test_a_change_while_another_trial_is_open_waits(self):
         self.device.profile("wan", device="eth1")
@@ -304,8 +326,7 @@ class Beside(Guarded):
     def test_by_annotation(self):
         self.trial("guard", "lan", "--off")
         self.trial("annotate", "lan", "guard=yes")
-        self.device.nmcli("connection", "up", "lan")
-        wait_for("the guard", lambda: (self.device.disk / GOOD).exists())
+        self.assertTrue((self.device.disk / GOOD).exists())
         self.old = self.bytes_of("lan")
         self.modify_badly()
         self.device.nmcli("connection", "up", "lan")
@@ -361,10 +382,82 @@ class Beside(Guarded):
 
     def test_a_change_is_not_guarded_untried(self):
         self.modify_badly()
-        self.assertIn("does not run what", self.trial("guard", "lan", status=4).stderr)
+        self.assertIn("changed since it was known good", self.trial("guard", "lan", status=4).stderr)
         self.device.nmcli("connection", "up", "lan")
         self.reverted()
         self.trial("guard", "lan")
+
+    def test_as_the_way_back_it_must_be_known_good(self):
+        self.modify_badly()
+        self.candidate()
+        self.assertIn("changed since it was known good", self.trial("start", "good", status=4).stderr)
+        result = self.trial("start", "--edit", "lan", "--from", self.put(self.content()), status=4)
+        self.assertIn("changed since it was known good", result.stderr)
+
+    def test_changed_as_the_way_back_of_an_open_trial(self):
+        """What comes back is tried as a change as soon as the trial has ended."""
+        self.candidate()
+        trial = self.wait_manual("good")
+        self.modify_badly()
+        self.trial("cancel", trial)
+        wait_for("both ends", lambda: len(self.history()) == 2 and self.state() == "none", 25)
+        self.assertEqual([entry["verdict"] for entry in self.history()], ["reverted", "reverted"])
+        self.assert_old()
+
+    def test_another_tools_checkpoint_makes_it_wait(self):
+        self.modify()
+        self.create_checkpoint(6)
+        self.device.nmcli("connection", "up", "lan")
+        self.wait_address(OLD)
+        self.assertEqual(self.history(), [])
+        self.ended("promoted", "checks-passed")
+        self.wait_address(NEW)
+
+    def test_a_change_does_not_take_the_device_from_another_profile(self):
+        self.device.profile("backup", address="10.99.0.60/24", connection="autoconnect-priority=-5\n")
+        self.own.add("backup")
+        self.edited.add("backup")
+        self.before = None
+        self.trial("guard", "backup")
+        self.device.power_cut()
+        self.device.profile_file("backup", self.device.profile_text("backup", address="10.99.0.61/24"), load=False)
+        self.device.boot()
+        self.device.wait_active("lan")
+        wait_for("an idle agent", lambda: self.status()["state"] == "none")
+        self.assertEqual((self.addresses(), self.history()), ({OLD}, []))
+        self.device.nmcli("connection", "up", "backup")
+        self.ended("promoted")
+        wait_for("the new address", lambda: self.addresses() == {"10.99.0.61/24"})
+
+    def test_a_user_cannot_make_it_look_changed(self):
+        """A profile in memory with permissions, by the same name, on another device."""
+        self.device.nmcli("connection", "add", "save", "no", "type", "ethernet", "con-name", "lan", "ifname", "eth1",
+                          "connection.permissions", "user:nobody", "ipv4.method", "manual", "ipv4.addresses", BAD)
+        memory = (self.device.disk / GOOD).read_bytes()
+        uuid = next(line.split(":")[0] for line in self.device.nmcli("-f", "UUID,DEVICE,NAME", "connection").splitlines()
+                    if not line.startswith(uuid_of("lan")) and line.endswith(":lan"))
+        self.device.nmcli("connection", "up", "uuid", uuid, check=False)
+        trial = self.edit(None, "--hold", "1s")  # nor does its file in /run stand in the way of an edit
+        self.trials = 0
+        self.ended("promoted")
+        self.assertTrue(trial)
+        self.assertNotEqual((self.device.disk / GOOD).read_bytes(), memory)
+        self.assertFalse(self.said("was changed"))
+
+    def test_off_is_off_after_the_next_change_too(self):
+        self.trial("annotate", "lan", "guard=yes")
+        self.trial("guard", "lan", "--off")
+        self.modify()
+        self.device.nmcli("connection", "up", "lan")
+        self.wait_address(NEW)
+        self.assertNotIn("nm-trial.guard", self.device.profile_path("lan").read_text())
+        self.assertFalse((self.device.disk / GOOD).exists())
+
+    def test_relative_paths_are_refused(self):
+        text = self.content() + "\n[802-1x]\neap=tls;\nidentity=x\nca-cert=ca.pem\nclient-cert=c.pem\n" \
+            "private-key=k.pem\nprivate-key-password=x\n"
+        result = self.trial("start", "--edit", "lan", "--from", self.put(text), status=4)
+        self.assertIn("relative path", result.stderr)
 
     def test_all_or_none(self):
         self.trial("guard", "lan", "--off")

@@ -25,11 +25,11 @@ while ! [ -S /run/dbus/system_bus_socket ]; do sleep 0.01; done
 : >/run/ready # device.py plugs the cables in now
 while ! [ -e /sys/class/net/eth0 ] || ! [ -e /sys/class/net/eth1 ]; do sleep 0.01; done
 
-# As systemd has it: nm-trial-boot.service runs before each start of NetworkManager. Its limit is the unit's.
+# As systemd has it: nm-trial-boot.service runs before NetworkManager's first start. Its limit is the unit's.
 network_manager() {
   while :; do
     while [ -e /run/lab-hold-nm ]; do sleep 0.05; done
-    if [ "$trial_boot" = yes ]; then
+    if [ "$trial_boot" = yes ] && ! [ -e /run/lab-booted ]; then
       timeout 20 nm-trial boot >>"$dir/agent.log" 2>&1 || echo "nm-trial boot failed, status $?" >>"$dir/agent.log"
     fi
     : >/run/lab-booted
