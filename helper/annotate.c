@@ -18,8 +18,21 @@ static const char *bare(const char *key)
     return g_str_has_prefix(key, ANNOTATION_PREFIX) ? key + strlen(ANNOTATION_PREFIX) : key;
 }
 
-/* One KEY=VALUE, or KEY= to remove it. Adds a struct profile_annotation whose strings are in `strings`. */
-static gboolean understand(const char *word, GArray *annotations, GStringChunk *strings, GError **error)
+/* What is to be set and removed, in the end: KEY and VALUE in turn, VALUE NULL: removed. */
+typedef struct {
+    struct profile_annotation list[OPTION_N_KEYS];
+    gsize n;
+} Changes;
+
+static void changes_clear(Changes *changes)
+{
+    for (gsize i = 0; i < changes->n; i++)
+        g_free((char *)changes->list[i].key);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Changes, changes_clear)
+
+/* One KEY=VALUE, or KEY= to remove it. */
+static gboolean understand(const char *word, Changes *changes, GError **error)
 {
     const char *equals = strchr(word, '=');
     g_autofree char *clean = journal_clean_to(word, 40);
@@ -40,16 +53,13 @@ static gboolean understand(const char *word, GArray *annotations, GStringChunk *
         return FALSE;
     }
     g_autofree char *full = g_strconcat(ANNOTATION_PREFIX, bare(key), NULL);
-    for (guint i = 0; i < annotations->len; i++)
-        if (strcmp(g_array_index(annotations, struct profile_annotation, i).key, full) == 0) {
+    for (gsize i = 0; i < changes->n; i++)
+        if (strcmp(changes->list[i].key, full) == 0) {
             g_set_error(error, PLAN_ERROR, EXIT_USAGE, "%s is given twice", full);
             return FALSE;
         }
-    const struct profile_annotation annotation = {
-        .key = g_string_chunk_insert_const(strings, full),
-        .value = equals[1] ? g_string_chunk_insert_const(strings, equals + 1) : NULL,
-    };
-    g_array_append_val(annotations, annotation);
+    changes->list[changes->n].key = g_steal_pointer(&full); /* each key once: there is room */
+    changes->list[changes->n++].value = equals[1] ? equals + 1 : NULL;
     return TRUE;
 }
 
@@ -98,13 +108,11 @@ static gboolean not_on_trial(const Profile *profile, GError **error)
     return TRUE;
 }
 
-static gboolean write_annotations(const Profile *profile, const GArray *annotations, GPtrArray *profiles,
-                                  GPtrArray *skipped, GError **error)
+static gboolean write_annotations(const Profile *profile, const struct profile_annotation *list, gsize n,
+                                  GPtrArray *profiles, GPtrArray *skipped, GError **error)
 {
     gsize length = 0;
-    g_autofree char *text =
-        profile_with_annotations(profile, (const struct profile_annotation *)(const void *)annotations->data,
-                                 annotations->len, &length, error);
+    g_autofree char *text = profile_with_annotations(profile, list, n, &length, error);
     if (!text)
         return FALSE;
     g_autoptr(Profile) result = profile_parse(profile->path, g_memdup2(text, length + 1), length, error);
@@ -128,26 +136,34 @@ static void load(Network *network, const Profile *profile)
                    known.filename, profile->path);
 }
 
+/* Whatever of ours it has. */
+static gboolean write_cleared(const Profile *profile, GPtrArray *profiles, GPtrArray *skipped, GError **error)
+{
+    g_auto(GStrv) present = profile_annotation_keys(profile);
+    gsize n = g_strv_length(present);
+    g_autofree struct profile_annotation *list = g_new0(struct profile_annotation, n + 1);
+
+    for (gsize i = 0; i < n; i++)
+        list[i].key = present[i];
+    return write_annotations(profile, list, n, profiles, skipped, error);
+}
+
 /* Returns what was changed, a profile of `profiles`; NULL with `error`. */
-static const Profile *annotate(const char *name, GArray *annotations, gboolean clear, GPtrArray *profiles,
+static const Profile *annotate(const char *name, const Changes *changes, gboolean clear, GPtrArray *profiles,
                                GPtrArray *skipped, GError **error)
 {
     const Profile *profile = plan_find(profiles, skipped, name, error);
 
     if (!profile)
         return NULL;
-    g_auto(GStrv) present = profile_annotation_keys(profile);
-    for (char **key = present; clear && *key; key++) {
-        const struct profile_annotation removed = {*key, NULL};
-        g_array_append_val(annotations, removed);
-    }
     if (!profile_believed(profile))
         plan_refuse(error,
                     "\"%s\" belongs to a user (connection.permissions), so its annotations are not believed. "
                     "Make it the system's: nmcli connection modify %s connection.permissions ''",
                     profile->id, profile->uuid);
     else if (not_on_trial(profile, error) &&
-             write_annotations(profile, annotations, profiles, skipped, error))
+             (clear ? write_cleared(profile, profiles, skipped, error)
+                    : write_annotations(profile, changes->list, changes->n, profiles, skipped, error)))
         return profile;
     return NULL;
 }
@@ -167,16 +183,16 @@ static void guard_if_asked(Network *network, const Profile *before)
         verb_error("\"%s\" is not guarded yet, but once it has come up. %s", profile->id, error->message);
 }
 
-static int show_or_annotate(VerbContext *context, const char *name, GArray *annotations, gboolean clear)
+static int show_or_annotate(VerbContext *context, const char *name, const Changes *changes, gboolean clear)
 {
-    gboolean change = clear || annotations->len > 0;
+    gboolean change = clear || changes->n > 0;
     int lock = change ? verb_lock() : 0;
     if (lock < 0)
         return EXIT_FAILED;
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) skipped = profile_skipped_new();
     g_autoptr(GPtrArray) profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, skipped);
-    const Profile *profile = change ? annotate(name, annotations, clear, profiles, skipped, &error)
+    const Profile *profile = change ? annotate(name, changes, clear, profiles, skipped, &error)
                                     : plan_find(profiles, skipped, name, &error);
     if (profile && change)
         guard_if_asked(context->network, profile);
@@ -192,15 +208,14 @@ static int show_or_annotate(VerbContext *context, const char *name, GArray *anno
     return EXIT_DONE;
 }
 
-static gboolean understand_all(char **words, gboolean clear, GArray *annotations, GStringChunk *strings,
-                               GError **error)
+static gboolean understand_all(char **words, gboolean clear, Changes *changes, GError **error)
 {
     if (clear && *words) {
         g_set_error(error, PLAN_ERROR, EXIT_USAGE, "--clear removes every key and takes no KEY=VALUE");
         return FALSE;
     }
     for (; *words; words++)
-        if (!understand(*words, annotations, strings, error))
+        if (!understand(*words, changes, error))
             return FALSE;
     return TRUE;
 }
@@ -208,13 +223,12 @@ static gboolean understand_all(char **words, gboolean clear, GArray *annotations
 static int run(const char *name, char **words, gboolean clear)
 {
     g_auto(VerbContext) context = {0};
-    g_autoptr(GArray) annotations = g_array_new(FALSE, FALSE, sizeof(struct profile_annotation));
-    g_autoptr(GStringChunk) strings = g_string_chunk_new(256);
+    g_auto(Changes) changes = {0};
     g_autoptr(GError) error = NULL;
 
-    if (!understand_all(words, clear, annotations, strings, &error))
+    if (!understand_all(words, clear, &changes, &error))
         return verb_usage(error);
-    return verb_open(&context) ? show_or_annotate(&context, name, annotations, clear) : EXIT_FAILED;
+    return verb_open(&context) ? show_or_annotate(&context, name, &changes, clear) : EXIT_FAILED;
 }
 
 int verb_annotate(int argc, char **argv)

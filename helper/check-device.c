@@ -226,7 +226,6 @@ void check_device_async(GDBusConnection *bus, const char *name, const Record *re
     check->kind = find_kind(name);
     check->cancelled = g_cancellable_new();
     check->output = g_string_new(NULL);
-    g_task_set_source_tag(task, check_device_async);
     g_task_set_task_data(task, check, check_free);
     check->kind->begin(task);
 }

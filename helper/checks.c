@@ -127,7 +127,6 @@ void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *
     g_autoptr(GTask) task = g_task_new(bus, cancellable, callback, data);
     struct run *run = g_new0(struct run, 1);
 
-    g_task_set_source_tag(task, checks_run_async);
     g_task_set_task_data(task, run, run_free);
     run->results = g_ptr_array_new_with_free_func(result_free);
     run->cancellable = g_cancellable_new();

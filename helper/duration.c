@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "duration.h"
 
+#include "journal.h"
+
 #include <string.h>
 
 gboolean duration_parse(const char *option, const char *text, gint64 *ret_ms, GError **error)
@@ -19,9 +21,8 @@ gboolean duration_parse(const char *option, const char *text, gint64 *ret_ms, GE
         *ret_ms = (gint64)value * factor;
         return TRUE;
     }
-    g_autofree char *shown = g_strescape(text, NULL);
+    g_autofree char *shown = journal_clean_to(text, 40);
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "%s \"%.40s\" is no duration from 1 s to 24 h. Write it as 90, 90s, 10m or 1h.", option,
-                shown);
+                "%s \"%s\" is no duration from 1 s to 24 h. Write it as 90, 90s, 10m or 1h.", option, shown);
     return FALSE;
 }

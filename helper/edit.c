@@ -287,7 +287,7 @@ gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **err
     g_autoptr(GPtrArray) profiles = profile_read_directory(run_dir, NULL);
 
     while (profiles->len > 0) {
-        g_autoptr(Profile) profile = g_ptr_array_steal_index_fast(profiles, 0);
+        g_autoptr(Profile) profile = g_ptr_array_steal_index(profiles, 0);
         if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)
             continue;
         if (!store_remove(profile->path, error))

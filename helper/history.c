@@ -110,7 +110,7 @@ enum history_standing history_standing(JsonArray *history, const char *uuid)
     return standing;
 }
 
-static void set_profile(JsonObject *pair, const char *name, const struct record_profile *profile)
+void history_set_profile(JsonObject *pair, const char *name, const struct record_profile *profile)
 {
     if (!profile->uuid) {
         json_object_set_null_member(pair, name);
@@ -145,8 +145,8 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
     json_object_set_string_member(entry, "detail", record->detail ? record->detail : "");
     for (int i = 0; i < trial->n_pairs; i++) {
         JsonObject *pair = json_object_new();
-        set_profile(pair, "candidate", &record->pair[i].candidate);
-        set_profile(pair, "replaced", &record->pair[i].replaced);
+        history_set_profile(pair, "candidate", &record->pair[i].candidate);
+        history_set_profile(pair, "replaced", &record->pair[i].replaced);
         json_object_set_string_member(pair, "device", record->pair[i].device);
         json_array_add_object_element(pairs, pair);
     }

@@ -26,5 +26,8 @@ JsonObject *history_find(JsonArray *history, const char *id);
 enum history_standing { STANDING_UNKNOWN, STANDING_GOOD, STANDING_NOT_GOOD };
 enum history_standing history_standing(JsonArray *history, const char *uuid);
 
+/* Sets a member to a profile's UUID and id, as entries have it; null where there is none. */
+void history_set_profile(JsonObject *pair, const char *name, const struct record_profile *profile);
+
 /* Whether an entry's verdict is promoted. */
 gboolean history_promoted(JsonObject *entry);

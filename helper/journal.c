@@ -110,7 +110,7 @@ static gpointer send_all(gpointer data)
 static void send(GPtrArray *fields)
 {
     if (!sender) {
-        entries = g_async_queue_new();
+        entries = g_async_queue_new_full(NULL);
         sender = g_thread_new("journal", send_all, NULL);
     }
     g_async_queue_push(entries, g_ptr_array_ref(fields));

@@ -384,7 +384,6 @@ void neighbour_probe_async(int ifindex, const char *address, GCancellable *cance
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     struct probe *probe = g_new0(struct probe, 1);
 
-    g_task_set_source_tag(task, neighbour_probe_async);
     g_task_set_task_data(task, probe, probe_free);
     probe->fd = -1;
     probe->ifindex = ifindex;

@@ -452,7 +452,7 @@ gboolean network_activation(Network *network, const char *active, char **ret_uui
     if (!name || !g_variant_is_of_type(name, G_VARIANT_TYPE_STRING))
         return FALSE;
     *ret_uuid = g_steal_pointer(&uuid);
-    *ret_interface = g_variant_dup_string(name, NULL);
+    *ret_interface = g_strdup(g_variant_get_string(name, NULL));
     return TRUE;
 }
 

@@ -193,7 +193,7 @@ static gboolean fit_together(const struct words *words, int n_candidates, GError
     else if (!words->edit && n_candidates == 0)
         why = "name the candidate, or a profile to edit. See: nm-trial start --help";
     if (why)
-        g_set_error_literal(error, PLAN_ERROR, EXIT_USAGE, why);
+        g_set_error(error, PLAN_ERROR, EXIT_USAGE, "%s", why);
     return !why;
 }
 

@@ -118,18 +118,6 @@ char *view_verdict(const char *id)
 
 /* status */
 
-static JsonNode *profile_node(const struct record_profile *profile)
-{
-    if (!profile->uuid)
-        return json_node_init_null(json_node_alloc());
-    JsonObject *object = json_object_new();
-    json_object_set_string_member(object, "uuid", profile->uuid);
-    json_object_set_string_member(object, "id", profile->id);
-    JsonNode *node = json_node_init_object(json_node_alloc(), object);
-    json_object_unref(object);
-    return node;
-}
-
 static JsonArray *pairs_of(const Record *record, Network *network)
 {
     JsonArray *pairs = json_array_new();
@@ -139,8 +127,8 @@ static JsonArray *pairs_of(const Record *record, Network *network)
         g_auto(NetworkDevice) device = {0};
         JsonObject *pair = json_object_new();
         gboolean known = there && network_get_device(network, record->pair[i].device, &device, NULL);
-        json_object_set_member(pair, "candidate", profile_node(&record->pair[i].candidate));
-        json_object_set_member(pair, "replaced", profile_node(&record->pair[i].replaced));
+        history_set_profile(pair, "candidate", &record->pair[i].candidate);
+        history_set_profile(pair, "replaced", &record->pair[i].replaced);
         json_object_set_string_member(pair, "device", record->pair[i].device);
         if (known && device.active_uuid)
             json_object_set_string_member(pair, "active", device.active_uuid);
@@ -248,7 +236,8 @@ static void print_status(JsonObject *status)
         JsonArray *checks = json_object_get_array_member(status, "checks");
         printf("Trial %s: %s", text_of(status, "id"), text_of(status, "state"));
         if (strcmp(text_of(status, "state"), "trying") == 0)
-            printf(", %" G_GINT64_FORMAT " s left\n", json_object_get_int_member(status, "deadline_s"));
+            printf(", %" G_GINT64_FORMAT " s left\n",
+                   json_object_get_int_member_with_default(status, "deadline_s", 0));
         else
             printf(" (%s)\n", text_of(status, "reason"));
         for (guint i = 0; i < json_array_get_length(pairs); i++) {
