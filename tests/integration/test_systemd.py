@@ -194,6 +194,63 @@ class Systemd(unittest.TestCase):
         self.container.wait_active("good")
         self.assert_quiet()
 
+    def history(self):
+        return json.loads(self.trial("history", "--json").stdout)
+
+    def ended(self, number, verdict, reason):
+        wait_for(f"trial {number}", lambda: len(self.history()) == number and self.status()["state"] == "none", 40)
+        self.assertEqual((self.last()["verdict"], self.last()["reason"]), (verdict, reason))
+
+    def address(self, address):
+        wait_for(address, lambda: f"inet {address}/24" in self.container.run("ip", "-4", "addr", "show", "host0").stdout, 20)
+
+    @explained
+    def test_a_guarded_profile_that_is_changed(self):
+        """With the units as they are: the boot step in its place, the agent in its sandbox, nothing left running."""
+        (self.container.root / "etc/nm-trial").mkdir(exist_ok=True)
+        (self.container.root / "etc/nm-trial/nm-trial.conf").write_text("[trial]\ntimeout=8s\nhold=1s\n")
+        self.trial("guard", "lan")
+        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", "10.99.7.11/24")
+        self.container.run("nmcli", "connection", "up", "lan")
+        self.ended(1, "promoted", "checks-passed")
+        self.address("10.99.7.11")
+        self.assert_quiet()
+        good = self.container.profile_text("lan")
+
+        self.container.power_cut()
+        self.container.profile("lan", address="10.99.7.12", gateway="10.99.7.254", autoconnect=True)
+        self.container.boot()
+        self.ended(2, "reverted", "check-failed")
+        self.address("10.99.7.11")
+        self.assertEqual(self.container.profile_text("lan"), good)
+        before = [entry["MESSAGE"] for entry in self.journal()
+                  if entry.get("_SYSTEMD_UNIT") == "nm-trial-boot.service" and "MESSAGE" in entry]
+        self.assertTrue([text for text in before if 'guarded profile "lan" was changed' in text], before)
+        self.assert_quiet()
+
+    @explained
+    def test_an_edit_and_a_power_cut(self):
+        (self.container.root / "var/tmp/new").write_text(self.container.profile_text("lan").replace("7.10/", "7.13/"))
+        result = self.trial("start", "--edit", "lan", "--from", "/var/tmp/new", "--confirm", "manual", "--check", "none")
+        self.assertRegex(result.stdout, "^trial ")
+        self.address("10.99.7.13")
+        self.assert_agent()
+        self.container.power_cut()
+        self.container.boot()
+        self.address("10.99.7.10")
+        self.assertEqual(self.last()["reason"], "unconfirmed-reboot")
+        self.assert_quiet()
+
+    @explained
+    def test_a_delivery(self):
+        self.container.power_cut()
+        self.container.profile("good", address="10.99.7.30", autoconnect=True,
+                               user="nm-trial.replaces=lan\nnm-trial.start=boot\nnm-trial.hold=1s\n")
+        self.container.boot()
+        self.ended(1, "promoted", "checks-passed")
+        self.container.wait_active("good")
+        self.assert_quiet()
+
     @explained
     def test_an_event_revives_an_agent_that_systemd_does_not(self):
         drop_in = self.container.root / "etc/systemd/system/nm-trial.service.d/no-restart.conf"

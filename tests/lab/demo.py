@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The main job on a real NetworkManager, told step by step: a change lost the usual way, then three trials."""
+"""The main job on a real NetworkManager, told step by step: a change lost the usual way, then trials."""
+import json
 import os
 import sys
 
@@ -33,6 +34,9 @@ class Story:
         if result.returncode != expect:
             raise SystemExit(f"expected exit code {expect}, got {result.returncode}:\n{result.stderr}")
         self.journal()
+
+    def history(self):
+        return json.loads(self.device.run("nm-trial", "history", "--json").stdout)
 
     def power_cut(self):
         say("  ... the power is cut; every process dies; and the device boots again")
@@ -87,6 +91,41 @@ def bad_and_cut(story):
     story.command("nm-trial", "history")
 
 
+# What a container sees that has the host's bus and nothing else: its /etc, /var and /run are its own.
+CONTAINED = "mkdir -p /tmp/bus; mount --bind /run/dbus /tmp/bus; mount -t tmpfs tmpfs /etc/NetworkManager; " \
+    "mount -t tmpfs tmpfs /var; ln -s /run /var/run; mount -t tmpfs tmpfs /run; mkdir /run/dbus; " \
+    "mount --bind /tmp/bus /run/dbus; exec "
+
+
+def contained(story, command):
+    say(f"  container # {command}", "36")
+    story.device.run("unshare", "-m", "--propagation", "private", "sh", "-c", CONTAINED + command)
+
+
+def one_more_verdict(story, number):
+    wait_for("the verdict", lambda: len(story.history()) == number and
+             story.device.run("nm-trial", "status").stdout.startswith("No trial"), 30)
+    story.journal()
+    wait_for("the network", story.device.online)
+    story.network(("good", True))
+
+
+def from_a_container(story):
+    say("\n5. A container that knows nothing of nm-trial changes a guarded profile over D-Bus, and the power is cut")
+    story.device.run("sh", "-c", "printf '[trial]\\ntimeout=5s\\nhold=1s\\n' >/etc/nm-trial/nm-trial.conf")
+    story.command("nm-trial", "guard", "good")
+    ended = len(story.history())
+    contained(story, "nmcli connection modify good ipv4.gateway 10.99.0.254")
+    story.power_cut()
+    say("  It came up with what is known good; the change is tried now that NetworkManager is up:")
+    one_more_verdict(story, ended + 1)
+    say("  The container tries again, and activates it, too:")
+    contained(story, "nmcli connection modify good ipv4.gateway 10.99.0.254")
+    contained(story, "nmcli connection up good")
+    one_more_verdict(story, ended + 2)
+    story.command("nm-trial", "guard")
+
+
 def main():
     helper, = sys.argv[1:]
     story = Story(f"demo-{os.getpid()}")
@@ -96,7 +135,7 @@ def main():
         story.device.boot()
         say("A device with a real NetworkManager, in namespaces. Its profile \"lan\" is up on eth0:")
         story.network(("lan", True))
-        for part in (lost_the_usual_way, good, bad, bad_and_cut):
+        for part in (lost_the_usual_way, good, bad, bad_and_cut, from_a_container):
             part(story)
         say("\nThe same change, the same power cut; this time the device is still there.")
     finally:
