@@ -408,6 +408,27 @@ static void test_annotation(void)
     g_assert_null(profile_annotation(none, ANNOTATION_REPLACES));
 }
 
+/* Every part of that group goes, and no other byte. */
+static void test_remove_group(void)
+{
+    static const struct {
+        const char *text, *rest;
+    } cases[] = {
+        {"[a]\nx=1\n\n[g]\ny=2\n# of g\n[b]\nz=3\n", "[a]\nx=1\n\n[b]\nz=3\n"},
+        {"[a]\nx=1\n[g]\ny=2", "[a]\nx=1\n"},
+        {"[g]\r\ny=2\r\n[a]\r\nx=1\r\n[g]\r\nw=3\r\n", "[a]\r\nx=1\r\n"},
+        {"# first\n[a]\nx=[g]\n", "# first\n[a]\nx=[g]\n"},
+        {"[gg]\nx=1\n", "[gg]\nx=1\n"},
+        {"", ""},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        GString *text = g_string_new(cases[i].text);
+        profile_remove_group(text, "g");
+        g_assert_cmpstr(text->str, ==, cases[i].rest);
+        g_string_free(text, TRUE);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -416,6 +437,7 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/flags/state", test_flags_state);
     g_test_add_func("/profile/flags/embedded-nul", test_embedded_nul);
     g_test_add_func("/profile/set-key", test_set_key);
+    g_test_add_func("/profile/remove-group", test_remove_group);
     g_test_add_func("/profile/same", test_same);
     g_test_add_func("/profile/not-same", test_not_same);
     g_test_add_func("/profile/refused", test_refused);
