@@ -230,11 +230,10 @@ static void test_effects(void)
         enum trial_action action;
     } steps[] = {{TRY, ACTION_CANDIDATE_OFF}, {TRY, ACTION_REPLACED_RESTORE}, {PRO, ACTION_CANDIDATE_ON},
                  {PRO, ACTION_REPLACED_OFF},  {REV, ACTION_REPLACED_RESTORE}, {REV, ACTION_CANDIDATE_OFF}};
-    const Engine engine = {.state_dir = profiles};
-
     for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
         const struct row row = {steps[i].state, FALSE, 3, 0, 3, TRUE, 0};
         g_autoptr(Record) record = record_of(&row);
+        const Engine engine = {.state_dir = profiles};
         struct pair_facts facts = {0};
 
         put_all(&row);
