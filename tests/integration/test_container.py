@@ -137,14 +137,8 @@ class WithoutRun(Contained):
         self.assertIn("--volume /run/NetworkManager:/run/NetworkManager", result.stderr)
         self.assertEqual((self.state(), self.addresses()), ("none", {OLD}))
 
-    def test_a_changed_guarded_profile_is_put_back(self):
-        self.trial("guard", "lan")
-        before = self.device.profile_path("lan").read_bytes()
-        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", BAD, "ipv4.gateway", "10.99.0.254")
-        self.device.nmcli("connection", "up", "lan", check=False)
-        wait_for("the refusal", lambda: self.said('no trial of the new content of "lan"'))
-        wait_for("the old address", lambda: self.addresses() == {OLD})
-        self.assertEqual(self.device.profile_path("lan").read_bytes(), before)
+    def test_so_is_guarding(self):
+        self.assertIn("--volume /run/NetworkManager", self.trial("guard", "lan", status=4).stderr)
 
 
 if __name__ == "__main__":
