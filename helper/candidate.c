@@ -5,6 +5,7 @@
 #include "journal.h"
 #include "names.h"
 #include "opening.h"
+#include "profiles.h"
 #include "store.h"
 #include "waiting.h"
 
@@ -174,7 +175,7 @@ static const char *read_believed(Arrival *arrival)
     if ((arrival->known.flags & FLAGS_NOT_STORED) != 0 || arrival->known.unsaved ||
         strcmp(directory, arrival->engine->profile_dir) != 0)
         return "it is not stored among the system's profiles";
-    if (!store_read_trusted(arrival->known.filename, &data, &length, &error))
+    if (!profile_port->read(arrival->known.filename, &data, &length, &error))
         return "its file is not root's alone, or cannot be read";
     arrival->profile = profile_parse(arrival->known.filename, data, length, &error);
     if (!arrival->profile || strcmp(arrival->profile->uuid, arrival->uuid) != 0)

@@ -5,6 +5,7 @@
 #include "journal.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "store.h"
 
 #include <string.h>
@@ -31,7 +32,7 @@ Profile *change_read(const Good *good, const char *path, GError **error)
     g_autofree char *data = NULL;
     gsize length = 0;
 
-    if (!store_read_trusted(path, &data, &length, &failure)) {
+    if (!profile_port->read(path, &data, &length, &failure)) {
         if (store_unusable(failure) || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             g_error_free(failure);
         else
@@ -62,10 +63,10 @@ gboolean change_put_back(const Good *good, const GPtrArray *strays, GPtrArray *p
     gsize length = 0;
     const char *data = g_bytes_get_data(good->content, &length);
 
-    if (!store_write(good->path, data, length, error))
+    if (!profile_port->write(good->path, data, length, error))
         return FALSE;
     for (guint i = 0; i < strays->len; i++) {
-        if (!store_remove(strays->pdata[i], error))
+        if (!profile_port->remove(strays->pdata[i], error))
             return FALSE;
         if (put_back)
             g_ptr_array_add(put_back, g_strdup(strays->pdata[i]));
@@ -213,7 +214,7 @@ static gboolean write_off(struct sweep *sweep, const Profile *profile, gboolean 
 
     if (text && length == profile->length && memcmp(text, profile->data, length) == 0)
         return TRUE;
-    if (text && store_write(profile->path, text, length, &error)) {
+    if (text && profile_port->write(profile->path, text, length, &error)) {
         if (sweep->put_back)
             g_ptr_array_add(sweep->put_back, g_strdup(profile->path));
         return TRUE;

@@ -4,6 +4,7 @@
 #include "good.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "store.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static gboolean has_uuid(const char *path, const char *uuid)
     g_autofree char *data = NULL, *its = NULL;
     gsize length = 0;
 
-    if (!store_read(path, &data, &length, NULL) || !strstr(data, uuid) ||
+    if (!profile_port->read(path, &data, &length, NULL) || !strstr(data, uuid) ||
         !g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL))
         return FALSE;
     its = g_key_file_get_string(file, GROUP_CONNECTION, KEY_UUID, NULL);
@@ -137,11 +138,11 @@ enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
 static void add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
                        enum look look)
 {
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
+    g_auto(GStrv) names = profile_port->names(directory);
     g_autofree char *tombstone = g_strconcat(uuid, NM_META_SUFFIX, NULL);
-    const char *name;
 
-    while (dir && (name = g_dir_read_name(dir))) {
+    for (char **next = names; *next; next++) {
+        const char *name = *next;
         g_autofree char *path = g_build_filename(directory, name, NULL);
         if (strcmp(name, tombstone) == 0 ||
             (strcmp(path, own) != 0 && !profile_ignored(name) &&
@@ -253,14 +254,14 @@ static gboolean write_shadow(const struct record_pair *pair, GError **error)
         return FALSE;
     }
     g_autofree char *text = as_shadow(pair, &length, error);
-    return text && store_write(pair->candidate.path, text, length, error);
+    return text && profile_port->write(pair->candidate.path, text, length, error);
 }
 
 static gboolean remove_strays(const struct record_pair *pair, GError **error)
 {
     g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_FILES);
     for (guint i = 0; i < strays->len; i++)
-        if (!store_remove(strays->pdata[i], error))
+        if (!profile_port->remove(strays->pdata[i], error))
             return FALSE;
     return TRUE;
 }
@@ -290,7 +291,7 @@ gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **err
         g_autoptr(Profile) profile = g_ptr_array_steal_index(profiles, 0);
         if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)
             continue;
-        if (!store_remove(profile->path, error))
+        if (!profile_port->remove(profile->path, error))
             return FALSE;
         g_ptr_array_add(dropped, g_steal_pointer(&profile));
     }

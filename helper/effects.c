@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "names.h"
 #include "os.h"
+#include "profiles.h"
 #include "store.h"
 
 /* The profile as its file has it; where there is none that NM would load, as the record has it. NULL with
@@ -17,7 +18,7 @@ static Profile *current(const struct record_profile *recorded, gboolean *ret_fro
     gsize length = 0;
 
     *ret_from_record = FALSE;
-    if (store_read_trusted(recorded->path, &data, &length, &failure)) {
+    if (profile_port->read(recorded->path, &data, &length, &failure)) {
         Profile *profile = profile_parse(recorded->path, data, length, NULL);
         if (profile)
             return profile;

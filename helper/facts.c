@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "names.h"
 #include "os.h"
+#include "profiles.h"
 #include "settings.h"
 #include "store.h"
 
@@ -13,7 +14,7 @@ Profile *read_profile(const char *path, enum found *ret_found, GError **error)
     char *data = NULL;
     gsize length = 0;
 
-    if (store_read_trusted(path, &data, &length, &failure)) {
+    if (profile_port->read(path, &data, &length, &failure)) {
         Profile *profile = profile_parse(path, data, length, NULL);
         *ret_found = profile ? FOUND_PROFILE : FOUND_BROKEN;
         return profile;

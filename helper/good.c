@@ -4,6 +4,7 @@
 #include "engine.h"
 #include "journal.h"
 #include "names.h"
+#include "profiles.h"
 #include "store.h"
 
 #include <string.h>
@@ -315,7 +316,7 @@ gboolean good_store(const char *state_dir, const char *path, const char *uuid, c
         if (!good_save(state_dir, good, error))
             return FALSE;
     }
-    return store_write(path, data, length, error);
+    return profile_port->write(path, data, length, error);
 }
 
 static gboolean asks_for_it(const Profile *candidate)
@@ -339,7 +340,7 @@ gboolean good_promote(const char *state_dir, const char *path, const Profile *ca
         if (!good_save(state_dir, good, error))
             return FALSE;
     }
-    return store_write(path, data, length, error);
+    return profile_port->write(path, data, length, error);
 }
 
 /* The own file of the profile that was tried. */

@@ -6,6 +6,7 @@
 #include "good.h"
 #include "journal.h"
 #include "os.h"
+#include "profiles.h"
 #include "store.h"
 
 /* The checkpoint's first timeout: should this process die before the record, it costs little. */
@@ -108,7 +109,7 @@ static gboolean unchanged(const Profile *profile, GError **error)
     g_autofree char *data = NULL;
     gsize length = 0;
     return !profile ||
-           (store_read_trusted(profile->path, &data, &length, NULL) && length == profile->length &&
+           (profile_port->read(profile->path, &data, &length, NULL) && length == profile->length &&
             memcmp(data, profile->data, length) == 0) ||
            plan_refuse(error, "%s was changed a moment ago; start again", profile->path);
 }

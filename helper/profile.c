@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "profile.h"
 
+#include "profiles.h"
 #include "store.h"
 
 #include <string.h>
@@ -154,26 +155,25 @@ gboolean profile_ignored(const char *name)
 
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
 {
-    GPtrArray *profiles = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    const char *name;
+    GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
+    g_auto(GStrv) names = profile_port->names(directory);
 
-    while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(directory, name, NULL);
+    for (char **name = names; *name; name++) {
+        g_autofree char *path = g_build_filename(directory, *name, NULL);
         g_autoptr(GError) error = NULL;
         char *data = NULL;
         gsize length = 0;
-        if (profile_ignored(name) || g_file_test(path, G_FILE_TEST_IS_DIR))
+        if (profile_ignored(*name))
             continue;
-        Profile *profile = store_read_trusted(path, &data, &length, &error)
+        Profile *profile = profile_port->read(path, &data, &length, &error)
                                ? profile_parse(path, data, length, &error)
                                : NULL;
         if (profile)
-            g_ptr_array_add(profiles, profile);
+            g_ptr_array_add(found, profile);
         else if (skipped)
             skip(skipped, path, error);
     }
-    return profiles;
+    return found;
 }
 
 gboolean profile_named(const Profile *profile, const char *name)
