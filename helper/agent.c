@@ -7,6 +7,7 @@
 #include "judge.h"
 #include "names.h"
 #include "os.h"
+#include "profiles.h"
 #include "store.h"
 #include "view.h"
 #include "waiting.h"
@@ -304,6 +305,7 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     };
 
     journal_use_stderr();
+    profiles_choose();
     if (!exit_idle && !activations_told_by_dispatcher())
         agent.activations = activations_new();
     agent.judge = judge_new(network, run_dir, queue, &agent);

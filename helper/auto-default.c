@@ -3,7 +3,7 @@
 
 #include "names.h"
 #include "plan.h"
-#include "store.h"
+#include "profiles.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -20,7 +20,7 @@ static Profile *as_stored(const char *run_path, GError **error)
     g_autofree char *path = g_build_filename(NM_TRIAL_PROFILE_DIR, name, NULL);
     gsize length = 0;
 
-    if (!store_read_trusted(run_path, &data, &length, error))
+    if (!profile_port->read(run_path, &data, &length, error))
         return NULL;
     GString *text = g_string_new_len(data, (gssize)length);
     profile_remove_group(text, GROUP_META);
@@ -81,7 +81,7 @@ gboolean auto_default_save(const Profile *profile, const char *run_path, Network
 {
     const char *paths[] = {profile->path, run_path, NULL};
 
-    if (!store_write(profile->path, profile->data, profile->length, error))
+    if (!profile_port->write(profile->path, profile->data, profile->length, error))
         return FALSE;
     /* The one in /run wins as long as it is there. */
     if (g_unlink(run_path) < 0 && errno != ENOENT) {

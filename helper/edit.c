@@ -7,7 +7,6 @@
 #include "profiles.h"
 #include "store.h"
 
-#include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
 
@@ -223,6 +222,9 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     }
     facts->replaced_bootable =
         own && good && own->autoconnect && own->priority >= good->priority && profile_same(own, good);
+    if (!own && shadow && record->trial.state == TRIAL_TRYING && profile_port != &profiles_files)
+        facts->replaced_bootable =
+            TRUE; /* NM shows only the shadow; nobody else can write what is under it */
     facts->candidate_flags = FLAGS_OTHER;
     switch (record->trial.state) {
     case TRIAL_TRYING:
@@ -245,14 +247,7 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
 
 static gboolean write_shadow(const struct record_pair *pair, GError **error)
 {
-    g_autofree char *directory = g_path_get_dirname(pair->candidate.path);
     gsize length = 0;
-
-    if (g_mkdir(directory, 0755) < 0 && errno != EEXIST) {
-        g_set_error(error, G_FILE_ERROR, g_file_error_from_errno(errno), "making %s: %s", directory,
-                    g_strerror(errno));
-        return FALSE;
-    }
     g_autofree char *text = as_shadow(pair, &length, error);
     return text && profile_port->write(pair->candidate.path, text, length, error);
 }

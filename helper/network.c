@@ -179,8 +179,8 @@ static GVariant *call_to(Network *network, const char *name, const char *path, c
 }
 
 /* To the NM that the last look found: a new one must not get an old one's object paths. */
-static GVariant *call(Network *network, const char *path, const char *interface, const char *method,
-                      GVariant *arguments, const char *reply, GError **error)
+GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
+                       GVariant *arguments, const char *reply, GError **error)
 {
     if (!network->nm_name) {
         discard(arguments);
@@ -193,23 +193,23 @@ static GVariant *call(Network *network, const char *path, const char *interface,
 static gboolean do_call(Network *network, const char *path, const char *interface, const char *method,
                         GVariant *arguments, GError **error)
 {
-    g_autoptr(GVariant) reply = call(network, path, interface, method, arguments, NULL, error);
+    g_autoptr(GVariant) reply = network_call(network, path, interface, method, arguments, NULL, error);
     return reply != NULL;
 }
 
 /* All properties of one interface: one round trip. NULL with `error`. Caller unrefs. */
 static GVariant *properties(Network *network, const char *path, const char *interface, GError **error)
 {
-    g_autoptr(GVariant) reply = call(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
-                                     g_variant_new("(s)", interface), "(a{sv})", error);
+    g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
+                                             g_variant_new("(s)", interface), "(a{sv})", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
-static GVariant *property(Network *network, const char *path, const char *interface, const char *name,
-                          GError **error)
+GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
+                           GError **error)
 {
-    g_autoptr(GVariant) reply = call(network, path, DBUS_IFACE_PROPERTIES, "Get",
-                                     g_variant_new("(ss)", interface, name), "(v)", error);
+    g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "Get",
+                                             g_variant_new("(ss)", interface, name), "(v)", error);
     g_autoptr(GVariant) box = reply ? g_variant_get_child_value(reply, 0) : NULL;
     return box ? g_variant_get_variant(box) : NULL;
 }
@@ -254,7 +254,7 @@ enum network_state network_look(Network *network, char **ret_why)
     g_free(network->nm_name);
     network->nm_name = owner(network);
     g_autoptr(GVariant) startup =
-        network->nm_name ? property(network, NM_PATH, NM_IFACE, "Startup", &error) : NULL;
+        network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", &error) : NULL;
     if (!network->nm_name)
         why = "NetworkManager is not running";
     else if (!startup)
@@ -279,8 +279,8 @@ void network_profile_clear(NetworkProfile *profile)
 gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
 {
     g_auto(NetworkProfile) profile = {0};
-    g_autoptr(GVariant) found = call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "GetConnectionByUuid",
-                                     g_variant_new("(s)", uuid), "(o)", error);
+    g_autoptr(GVariant) found = network_call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS,
+                                             "GetConnectionByUuid", g_variant_new("(s)", uuid), "(o)", error);
     if (!found)
         return FALSE;
     g_variant_get(found, "(o)", &profile.object);
@@ -293,7 +293,7 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     if (!profile.filename)
         profile.filename = g_strdup("");
     g_autoptr(GVariant) settings =
-        call(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+        network_call(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     if (!settings)
         return FALSE;
     profile.settings = g_variant_get_child_value(settings, 0);
@@ -329,11 +329,11 @@ void network_device_clear(NetworkDevice *device)
 /* A modem's device is known by its control port once its network interface is up. */
 static char *device_by_interface(Network *network, const char *interface)
 {
-    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "Devices", NULL);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Devices", NULL);
     g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
 
     for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) name = property(network, *path, NM_IFACE_DEVICE, "Interface", NULL);
+        g_autoptr(GVariant) name = network_property(network, *path, NM_IFACE_DEVICE, "Interface", NULL);
         if (name && g_variant_is_of_type(name, G_VARIANT_TYPE_STRING) &&
             strcmp(g_variant_get_string(name, NULL), interface) == 0)
             return g_strdup(*path);
@@ -347,8 +347,8 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     g_autofree char *active = NULL;
     guint32 state = 0;
     g_autoptr(GError) failure = NULL;
-    g_autoptr(GVariant) found = call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
-                                     g_variant_new("(s)", interface), "(o)", &failure);
+    g_autoptr(GVariant) found = network_call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
+                                             g_variant_new("(s)", interface), "(o)", &failure);
     if (found)
         g_variant_get(found, "(o)", &device.object);
     else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
@@ -384,8 +384,8 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
                           char **ret_active, GError **error)
 {
     g_autoptr(GVariant) reply =
-        call(network, NM_PATH, NM_IFACE, "ActivateConnection",
-             g_variant_new("(ooo)", profile_object, device_object, "/"), "(o)", error);
+        network_call(network, NM_PATH, NM_IFACE, "ActivateConnection",
+                     g_variant_new("(ooo)", profile_object, device_object, "/"), "(o)", error);
     if (!reply)
         return FALSE;
     g_variant_get(reply, "(o)", ret_active);
@@ -399,7 +399,7 @@ static gboolean deactivate(Network *network, const char *active, GError **error)
 
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error)
 {
-    g_autoptr(GVariant) state = property(network, active, NM_IFACE_ACTIVE, "State", error);
+    g_autoptr(GVariant) state = network_property(network, active, NM_IFACE_ACTIVE, "State", error);
     if (!state)
         return FALSE;
     *ret_state = g_variant_is_of_type(state, G_VARIANT_TYPE_UINT32) ? g_variant_get_uint32(state) : 0;
@@ -408,22 +408,22 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
 
 GVariant *network_applied(Network *network, const char *device_object, GError **error)
 {
-    g_autoptr(GVariant) reply = call(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
-                                     g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
+    g_autoptr(GVariant) reply = network_call(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
+                                             g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
 /* The paths of the profile's active connections. NULL with `error`. Caller unrefs. */
 static GPtrArray *activations_of(Network *network, const char *uuid, GError **error)
 {
-    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "ActiveConnections", error);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", error);
     g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
     if (!list)
         return NULL;
     for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) active = property(network, *path, NM_IFACE_ACTIVE, "Uuid", NULL);
+        g_autoptr(GVariant) active = network_property(network, *path, NM_IFACE_ACTIVE, "Uuid", NULL);
         if (active && g_variant_is_of_type(active, G_VARIANT_TYPE_STRING) &&
             strcmp(g_variant_get_string(active, NULL), uuid) == 0)
             g_ptr_array_add(found, g_strdup(*path));
@@ -433,7 +433,7 @@ static GPtrArray *activations_of(Network *network, const char *uuid, GError **er
 
 char **network_activations(Network *network)
 {
-    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "ActiveConnections", NULL);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", NULL);
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 
@@ -448,7 +448,7 @@ gboolean network_activation(Network *network, const char *active, char **ret_uui
         state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED || !g_variant_lookup(all, "Uuid", "s", &uuid) ||
         !g_variant_lookup(all, "Devices", "^ao", &devices) || !*devices)
         return FALSE;
-    g_autoptr(GVariant) name = property(network, *devices, NM_IFACE_DEVICE, "Interface", NULL);
+    g_autoptr(GVariant) name = network_property(network, *devices, NM_IFACE_DEVICE, "Interface", NULL);
     if (!name || !g_variant_is_of_type(name, G_VARIANT_TYPE_STRING))
         return FALSE;
     *ret_uuid = g_steal_pointer(&uuid);
@@ -476,8 +476,9 @@ gboolean network_profile_active(Network *network, const char *uuid, GError **err
 gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
                                    char **ret_checkpoint, GError **error)
 {
-    g_autoptr(GVariant) reply = call(network, NM_PATH, NM_IFACE, "CheckpointCreate",
-                                     g_variant_new("(^aouu)", device_objects, timeout_s, 0), "(o)", error);
+    g_autoptr(GVariant) reply =
+        network_call(network, NM_PATH, NM_IFACE, "CheckpointCreate",
+                     g_variant_new("(^aouu)", device_objects, timeout_s, 0), "(o)", error);
     if (!reply)
         return FALSE;
     g_variant_get(reply, "(o)", ret_checkpoint);
@@ -517,7 +518,7 @@ gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GE
 
 char **network_checkpoints(Network *network, GError **error)
 {
-    g_autoptr(GVariant) list = property(network, NM_PATH, NM_IFACE, "Checkpoints", error);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Checkpoints", error);
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 
@@ -550,6 +551,9 @@ static void subscribe(Network *network)
         g_dbus_connection_signal_subscribe(network->bus, NM_BUS_NAME, DBUS_IFACE_PROPERTIES,
                                            "PropertiesChanged", NULL, interfaces[i], G_DBUS_SIGNAL_FLAGS_NONE,
                                            on_signal, network, NULL);
+    /* Updated, Removed: where the files cannot be watched */
+    g_dbus_connection_signal_subscribe(network->bus, NM_BUS_NAME, NM_IFACE_CONNECTION, NULL, NULL, NULL,
+                                       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, network, NULL);
 }
 
 void network_watch(Network *network, void (*changed)(gpointer data), gpointer data)

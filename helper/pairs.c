@@ -4,6 +4,7 @@
 #include "edit.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "settings.h"
 
 /* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */
@@ -226,7 +227,7 @@ gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *s
 /* In a container it is another /run: NM would never see what is written there. */
 static gboolean has_run_directory(GError **error)
 {
-    return g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR) ||
+    return profile_port != &profiles_files || g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR) ||
            plan_refuse(error, "There is no " NM_RUN_DIR
                               ", where new content is tried. If this is a container, give it the "
                               "host's: --volume " NM_RUN_DIR ":" NM_RUN_DIR);

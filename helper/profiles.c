@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "profiles.h"
 
+#include "names.h"
 #include "store.h"
+
+#include <glib/gstdio.h>
 
 const struct profiles_port *profile_port = &profiles_files;
 
@@ -19,4 +22,13 @@ static char **names(const char *directory)
     return g_strv_builder_end(found);
 }
 
-const struct profiles_port profiles_files = {store_read_trusted, store_write, store_remove, names};
+/* NM makes its directory in /run when it first needs it. */
+static gboolean write_file(const char *path, const char *data, gsize length, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    if (strcmp(directory, NM_RUN_PROFILE_DIR) == 0)
+        (void)g_mkdir(directory, 0755);
+    return store_write(path, data, length, error);
+}
+
+const struct profiles_port profiles_files = {store_read_trusted, write_file, store_remove, names};

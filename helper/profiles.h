@@ -19,3 +19,8 @@ extern const struct profiles_port *profile_port;
 
 /* The files themselves: the port to begin with. */
 extern const struct profiles_port profiles_files;
+/* profiles-dbus.c: through NetworkManager, and durable by the host's systemd. */
+extern const struct profiles_port profiles_dbus;
+
+/* Takes the files where NetworkManager's directory is here, else the D-Bus socket, for the process's life. */
+void profiles_choose(void);

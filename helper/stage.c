@@ -9,6 +9,7 @@
 #include "names.h"
 #include "opening.h"
 #include "plan.h"
+#include "profiles.h"
 #include "store.h"
 #include "verbs.h"
 
@@ -311,6 +312,10 @@ static gboolean gather(Staging *staging, GError **error)
     g_autofree char *why = NULL;
     g_autoptr(GError) unreadable = NULL;
 
+    if (profile_port != &profiles_files)
+        return plan_refuse(error, "There is no " NM_TRIAL_PROFILE_DIR
+                                  " here to store a file in. Store the candidate with: nmcli "
+                                  "connection add ... autoconnect no");
     if (!plan_directory(NM_TRIAL_PROFILE_DIR, error))
         return FALSE;
     staging->open = opening_open_trial(NM_TRIAL_STATE_DIR, &unreadable);

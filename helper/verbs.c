@@ -6,6 +6,7 @@
 #include "history.h"
 #include "journal.h"
 #include "names.h"
+#include "profiles.h"
 #include "store.h"
 
 #include <signal.h>
@@ -83,6 +84,7 @@ gboolean verb_open(VerbContext *context)
     (void)g_mkdir_with_parents(NM_TRIAL_RUN_DIR, 0700);
     context->boot_id = engine_boot_id();
     context->network = network_new();
+    profiles_choose();
     context->engine = (Engine){
         .state_dir = NM_TRIAL_STATE_DIR,
         .profile_dir = NM_TRIAL_PROFILE_DIR,

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The profiles behind NetworkManager's D-Bus socket. NM's writers are not durable: after each write the
+ * host's systemd runs `sync -f` for us, and what it says counts. A profile that has a shadow shows only that;
+ * comments and keys that NM does not know are not there. */
+#include "profiles.h"
+
+#include "names.h"
+#include "network.h"
+#include "os.h"
+#include "profile.h"
+
+#define UPDATE_TO_DISK 0x1
+#define UPDATE_IN_MEMORY 0x2
+#define UPDATE_NO_REAPPLY 0x40
+#define ADD_BLOCK_AUTOCONNECT 0x20
+#define SYNC_MS 15000
+#define LOOK_MS 20
+
+static Network *nm; /* one of its own: the others' time limits are for what may fail */
+
+void profiles_choose(void)
+{
+    if (g_file_test(NM_TRIAL_PROFILE_DIR, G_FILE_TEST_IS_DIR))
+        return;
+    nm = network_new();
+    profile_port = &profiles_dbus;
+}
+
+/* As a disk that does not answer: nothing is guessed, and it is tried again. */
+static gboolean fail(const GError *failure, const char *path, GError **error)
+{
+    gboolean refused = g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_REFUSED);
+    g_set_error(error, G_FILE_ERROR, refused ? G_FILE_ERROR_FAILED : G_FILE_ERROR_AGAIN, "%s: %s", path,
+                failure->message);
+    return FALSE;
+}
+
+static gboolean in(const char *path, const char *directory)
+{
+    g_autofree char *its = g_path_get_dirname(path);
+    return strcmp(its, directory) == 0;
+}
+
+/* The file of a profile, "" : none. NULL with `error`. Caller frees. */
+static char *filename_of(const char *object, GError **error)
+{
+    g_autoptr(GVariant) name = network_property(nm, object, NM_IFACE_CONNECTION, "Filename", error);
+    return name ? g_strdup(g_variant_get_string(name, NULL)) : NULL;
+}
+
+static char **objects(GError **error)
+{
+    g_autoptr(GVariant) reply = NULL;
+    char **paths = NULL;
+
+    if (network_look(nm, NULL) == NETWORK_READY)
+        reply = network_call(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "ListConnections", NULL, "(ao)", error);
+    else
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
+    if (reply)
+        g_variant_get(reply, "(^ao)", &paths);
+    return paths;
+}
+
+/* NULL without `error`: no profile is in that file. Caller frees. */
+static char *object_in(const char *path, GError **error)
+{
+    g_auto(GStrv) all = objects(error);
+    for (char **object = all; object && *object; object++) {
+        g_autofree char *filename = filename_of(*object, NULL);
+        if (g_strcmp0(filename, path) == 0)
+            return g_strdup(*object);
+    }
+    return NULL;
+}
+
+static void add_secrets(NMConnection *connection, const char *object, GVariant *settings)
+{
+    GVariantIter sections;
+    const char *section;
+
+    g_variant_iter_init(&sections, settings);
+    while (g_variant_iter_next(&sections, "{&s@a{sv}}", &section, NULL)) {
+        g_autoptr(GVariant) reply = network_call(nm, object, NM_IFACE_CONNECTION, "GetSecrets",
+                                                 g_variant_new("(s)", section), "(a{sa{sv}})", NULL);
+        g_autoptr(GVariant) secrets = reply ? g_variant_get_child_value(reply, 0) : NULL;
+        if (secrets) /* a section that can have none is an error to NM */
+            (void)nm_connection_update_secrets(connection, section, secrets, NULL);
+    }
+}
+
+static NMConnection *connection_of(const char *object, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        network_call(nm, object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+    g_autoptr(GVariant) settings = reply ? g_variant_get_child_value(reply, 0) : NULL;
+    NMConnection *connection = settings ? nm_simple_connection_new_from_dbus(settings, error) : NULL;
+
+    if (connection) {
+        add_secrets(connection, object, settings);
+        g_object_set(nm_connection_get_setting_connection(connection), NM_SETTING_CONNECTION_TIMESTAMP,
+                     (guint64)0, NULL);
+    }
+    return connection;
+}
+
+static gboolean read_text(const char *path, char **ret_data, gsize *ret_length, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *object = object_in(path, &failure);
+    g_autoptr(NMConnection) connection = object ? connection_of(object, &failure) : NULL;
+    g_autoptr(GKeyFile) file =
+        connection ? nm_keyfile_write(connection, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, &failure) : NULL;
+
+    if (failure)
+        return fail(failure, path, error);
+    if (!file) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT, "%s: NetworkManager has no such profile", path);
+        return FALSE;
+    }
+    *ret_data = g_key_file_to_data(file, ret_length, NULL);
+    return TRUE;
+}
+
+static char **names(const char *directory)
+{
+    g_auto(GStrv) all = objects(NULL);
+    g_autoptr(GStrvBuilder) found = g_strv_builder_new();
+
+    for (char **object = all; object && *object; object++) {
+        g_autofree char *filename = filename_of(*object, NULL);
+        g_autofree char *name =
+            filename && *filename && in(filename, directory) ? g_path_get_basename(filename) : NULL;
+        if (name)
+            g_strv_builder_add(found, name);
+    }
+    return g_strv_builder_end(found);
+}
+
+/* Durability */
+
+static GVariant *ask_systemd(const char *path, const char *interface, const char *method, GVariant *arguments,
+                             const char *reply, GError **error)
+{
+    return network_ask(network_bus(nm), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, path, interface, method, arguments,
+                       reply, error);
+}
+
+static GVariant *sync_unit(const char *name, const char *directory)
+{
+    const char *const words[] = {"sync", "-f", directory, NULL};
+    GVariantBuilder properties;
+
+    g_variant_builder_init(&properties, G_VARIANT_TYPE("a(sv)"));
+    g_variant_builder_add(&properties, "(sv)", "Type", g_variant_new_string("oneshot"));
+    g_variant_builder_add(&properties, "(sv)", "Description",
+                          g_variant_new_string("Make a network profile durable, for nm-trial"));
+    g_variant_builder_add(&properties, "(sv)", "ExecStart",
+                          g_variant_new_parsed("[(%s, %^as, false)]", "/bin/sync", words));
+    return g_variant_new("(ssa(sv)@a(sa(sv)))", name, "fail", &properties,
+                         g_variant_new_parsed("@a(sa(sv)) []"));
+}
+
+static gboolean runs(const char *job)
+{
+    g_autoptr(GVariant) state =
+        ask_systemd(job, DBUS_IFACE_PROPERTIES, "Get",
+                    g_variant_new("(ss)", "org.freedesktop.systemd1.Job", "State"), "(v)", NULL);
+    return state != NULL;
+}
+
+/* A unit that has ended well is forgotten; one that has failed is still there. */
+static gboolean has_failed(const char *name)
+{
+    g_autoptr(GVariant) unit =
+        ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "GetUnit", g_variant_new("(s)", name), "(o)", NULL);
+    const char *object = NULL;
+    gboolean failed = FALSE;
+
+    if (!unit)
+        return FALSE;
+    g_variant_get(unit, "(&o)", &object);
+    g_autoptr(GVariant) reply =
+        ask_systemd(object, DBUS_IFACE_PROPERTIES, "Get",
+                    g_variant_new("(ss)", SYSTEMD_IFACE_UNIT, "ActiveState"), "(v)", NULL);
+    g_autoptr(GVariant) state = NULL;
+    if (reply)
+        g_variant_get(reply, "(v)", &state);
+    failed = state && strcmp(g_variant_get_string(state, NULL), "failed") == 0;
+    if (failed) {
+        g_autoptr(GVariant) reset = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "ResetFailedUnit",
+                                                g_variant_new("(s)", name), NULL, NULL);
+    }
+    return failed;
+}
+
+static gboolean sync_directory(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    g_autofree char *name = g_strdup_printf("nm-trial-sync-%08x.service", g_random_int());
+    gint64 end_ms = os.boottime_ms() + SYNC_MS;
+    g_autoptr(GError) failure = NULL;
+    const char *job = NULL;
+    g_autoptr(GVariant) started = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "StartTransientUnit",
+                                              sync_unit(name, directory), "(o)", &failure);
+
+    if (!started) {
+        g_dbus_error_strip_remote_error(failure);
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO,
+                    "%s is not durable: the host's systemd cannot sync it (%s)", path, failure->message);
+        return FALSE;
+    }
+    g_variant_get(started, "(&o)", &job);
+    while (runs(job) && os.boottime_ms() < end_ms)
+        g_usleep(LOOK_MS * 1000);
+    if (!runs(job) && !has_failed(name))
+        return TRUE;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s is not durable: the host's `sync -f` has failed",
+                path);
+    return FALSE;
+}
+
+/* Writing */
+
+static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
+{
+    g_auto(NetworkProfile) known = {0};
+    g_autoptr(GError) gone = NULL;
+    GVariant *settings = nm_connection_to_dbus(profile->connection, NM_CONNECTION_SERIALIZE_ALL);
+    g_autoptr(GVariant) owned = g_variant_ref_sink(settings), reply = NULL;
+    guint32 flags = UPDATE_NO_REAPPLY | (to_disk ? UPDATE_TO_DISK : UPDATE_IN_MEMORY);
+
+    if (network_look(nm, NULL) != NETWORK_READY) {
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
+        return FALSE;
+    }
+    if (network_get_profile(nm, profile->uuid, &known, &gone))
+        reply = network_call(nm, known.object, NM_IFACE_CONNECTION, "Update2",
+                             g_variant_new("(@a{sa{sv}}ua{sv})", owned, flags, NULL), "(a{sv})", error);
+    else if (g_error_matches(gone, NETWORK_ERROR, NETWORK_ERROR_GONE))
+        reply = network_call(
+            nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "AddConnection2",
+            g_variant_new("(@a{sa{sv}}ua{sv})", owned, UPDATE_TO_DISK | ADD_BLOCK_AUTOCONNECT, NULL),
+            "(oa{sv})", error);
+    else
+        g_propagate_error(error, g_steal_pointer(&gone));
+    return reply != NULL;
+}
+
+static gboolean write_text(const char *path, const char *data, gsize length, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    gboolean to_disk = !in(path, NM_RUN_PROFILE_DIR);
+    g_autoptr(Profile) profile = profile_parse(path, g_strndup(data, length), length, error);
+
+    if (!profile)
+        return FALSE;
+    if (!update(profile, to_disk, &failure))
+        return fail(failure, path, error);
+    return !to_disk || sync_directory(path, error);
+}
+
+/* What is in /run goes when the profile's own file is written: to delete it would delete both. */
+static gboolean remove_profile(const char *path, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autofree char *object = object_in(path, &failure);
+    g_autoptr(GVariant) reply = NULL;
+
+    if (object && in(path, NM_RUN_PROFILE_DIR)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                    "%s cannot be removed through NetworkManager alone", path);
+        return FALSE;
+    }
+    if (object)
+        reply = network_call(nm, object, NM_IFACE_CONNECTION, "Delete", NULL, NULL, &failure);
+    if (failure)
+        return fail(failure, path, error);
+    return !object || sync_directory(path, error);
+}
+
+const struct profiles_port profiles_dbus = {read_text, write_text, remove_profile, names};

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A container that has the host's D-Bus socket, its network and a volume, and none of its files (balenaOS): profiles
+are written through NetworkManager, and made durable by the host's systemd. Under a real systemd; nothing of nm-trial
+is installed on the host."""
+import json
+import os
+import re
+import shutil
+import unittest
+
+from device import PROFILES, uuid_of, wait_for
+import keyfile
+from nspawn import Container
+from test_systemd import explained
+
+# The container's view: neither NetworkManager's files nor what it keeps in /run.
+BOX = ("-p", "TemporaryFileSystem=/etc/NetworkManager", "-p", "TemporaryFileSystem=/run/NetworkManager")
+
+
+class DbusOnly(unittest.TestCase):
+    def setUp(self):
+        self.container = Container(os.environ["NM_TRIAL_BUILD"])
+        self.addCleanup(self.container.destroy)
+        self.container.create()
+        shutil.copy(os.path.join(os.environ["NM_TRIAL_BUILD"], "nm-trial"), self.container.root / "usr/sbin")
+        self.container.profile("lan", address="10.99.7.10", autoconnect=True)
+        self.boot()
+
+    def boot(self):
+        """The host, and then the container's process."""
+        self.container.boot()
+        self.container.wait_active("lan")
+        self.container.run("systemd-run", "--unit=box", "-q", *BOX, "/usr/sbin/nm-trial", "agent")
+        wait_for("the agent", lambda: self.container.run("test", "-e", "/run/nm-trial/status.json", check=False).returncode == 0)
+
+    def trial(self, *arguments, status=0):
+        result = self.container.run("systemd-run", "--wait", "--pipe", "--collect", "-q", *BOX, "--", "/usr/sbin/nm-trial",
+                                    *arguments, check=False)
+        self.assertEqual(result.returncode, status, result)
+        return result
+
+    def history(self):
+        return json.loads(self.trial("history", "--json").stdout)
+
+    def status(self):
+        return json.loads(self.trial("status", "--json").stdout)
+
+    def candidate(self, name, address, gateway="10.99.7.1"):
+        """As a container makes one: by NetworkManager's own tools, over the bus."""
+        self.container.run("nmcli", "connection", "add", "type", "ethernet", "con-name", name, "ifname", "host0",
+                           "connection.autoconnect", "no", "ipv4.method", "manual", "ipv4.addresses", f"{address}/24",
+                           "ipv4.gateway", gateway, "ipv6.method", "disabled")
+
+    def start(self, *arguments):
+        found = re.match(r"trial ([0-9a-f]{8})\n", self.trial("start", *arguments).stdout)
+        self.assertTrue(found)
+        return found[1]
+
+    def ended(self, number, verdict, reason):
+        wait_for(f"trial {number}", lambda: len(self.history()) == number and self.status()["state"] == "none", 40)
+        entry = self.history()[0]
+        self.assertEqual((entry["verdict"], entry["reason"]), (verdict, reason), entry)
+
+    def stored(self, name):
+        return keyfile.parse(self.container.profile_text(name))
+
+    def address(self, address):
+        wait_for(address, lambda: f"inet {address}/24" in self.container.run("ip", "-4", "addr", "show", "host0").stdout, 20)
+
+    def syncs(self):
+        text = self.container.run("journalctl", "-b", "-o", "cat", "_PID=1", "SYSLOG_IDENTIFIER=systemd", check=False).stdout
+        return text.count("Make a network profile durable")
+
+    @explained
+    def test_promoted(self):
+        self.candidate("good", "10.99.7.30")
+        self.start("good", "--check", "gateway", "--hold", "2s")
+        self.ended(1, "promoted", "checks-passed")
+        self.container.wait_active("good")
+        self.assertEqual((keyfile.autoconnect(self.stored("good")), keyfile.annotation(self.stored("good"))), (True, "promoted"))
+        self.assertFalse(keyfile.autoconnect(self.stored("lan")))
+        self.assertGreaterEqual(self.syncs(), 3, "each write is followed by a sync of the host's")
+        self.container.power_cut()
+        self.container.boot()
+        self.container.wait_active("good")
+
+    @explained
+    def test_reverted(self):
+        self.candidate("bad", "10.99.7.31", "10.99.7.254")
+        self.start("bad", "--check", "gateway", "--hold", "2s", "--timeout", "6s")
+        self.ended(1, "reverted", "check-failed")
+        self.container.wait_active("lan")
+        self.address("10.99.7.10")
+        self.assertEqual((keyfile.autoconnect(self.stored("bad")), keyfile.annotation(self.stored("bad"))), (False, "demoted"))
+
+    @explained
+    def test_a_power_cut(self):
+        self.candidate("bad", "10.99.7.31", "10.99.7.254")
+        self.start("bad", "--confirm", "manual", "--check", "none")
+        self.container.wait_active("bad")
+        self.container.power_cut()
+        self.boot()
+        self.ended(1, "reverted", "unconfirmed-reboot")
+        self.container.wait_active("lan")
+
+    @explained
+    def test_a_guarded_profile(self):
+        self.trial("annotate", "lan", "timeout=8s", "hold=1s", "checks=gateway")
+        self.trial("guard", "lan")
+        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", "10.99.7.12/24")
+        self.container.run("nmcli", "connection", "up", "lan", check=False)
+        self.ended(1, "promoted", "checks-passed")
+        self.address("10.99.7.12")
+        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", "10.99.7.13/24", "ipv4.gateway", "10.99.7.254")
+        self.container.run("nmcli", "connection", "up", "lan", check=False)
+        self.ended(2, "reverted", "check-failed")
+        self.address("10.99.7.12")
+        self.assertEqual(self.stored("lan")["ipv4"]["address1"], "10.99.7.12/24,10.99.7.1")
+        self.assertEqual(self.stored("lan")["connection"]["uuid"], uuid_of("lan"))
+
+    @explained
+    def test_an_edit_and_a_power_cut(self):
+        new = self.container.profile_text("lan").replace("10.99.7.10/", "10.99.7.14/")
+        (self.container.root / "var/tmp/new").write_text(new)
+        self.start("--edit", "lan", "--from", "/var/tmp/new", "--confirm", "manual", "--check", "none")
+        self.address("10.99.7.14")
+        self.assertIn("10.99.7.10/", self.container.profile_text("lan"), "the disk has the old content until it is promoted")
+        self.container.power_cut()
+        self.boot()
+        self.ended(1, "reverted", "unconfirmed-reboot")
+        self.address("10.99.7.10")
+
+    @explained
+    def test_a_sync_that_fails(self):
+        """What is not durable is not promised: the start is refused, and nothing is left of it."""
+        self.candidate("good", "10.99.7.30")
+        self.container.run("mount", "--bind", "/bin/false", "/bin/sync")
+        result = self.trial("start", "good", "--check", "gateway", status=1)
+        self.assertIn("not durable", result.stderr)
+        self.assertEqual(self.status()["state"], "none")
+        self.container.run("umount", "/bin/sync")
+
+    @explained
+    def test_a_delivery(self):
+        self.container.power_cut()
+        self.container.profile("good", address="10.99.7.30", autoconnect=False,
+                               user="nm-trial.replaces=lan\nnm-trial.start=boot\nnm-trial.hold=1s\nnm-trial.checks=gateway\n")
+        self.boot()
+        self.ended(1, "promoted", "checks-passed")
+        self.container.wait_active("good")
+        self.assertTrue((self.container.root / PROFILES / "good.nmconnection").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()
