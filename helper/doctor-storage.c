@@ -2,6 +2,7 @@
 /* Whether what a trial writes is there after a power cut: where it is stored, and who else writes there. */
 #include "doctor.h"
 #include "names.h"
+#include "profiles.h"
 #include "storage.h"
 #include "store.h"
 
@@ -82,16 +83,12 @@ static void examine_directory(Doctor *doctor, const char *directory, const char 
                                           : "will be made at the first start: on lasting storage"));
 }
 
-void doctor_storage(Doctor *doctor)
+static void examine_both(Doctor *doctor)
 {
     g_autofree char *profiles = existing(NM_TRIAL_PROFILE_DIR), *state = existing(NM_TRIAL_STATE_DIR);
     GStatBuf of_profiles, of_state;
 
-    if (!g_file_test(NM_TRIAL_PROFILE_DIR, G_FILE_TEST_IS_DIR))
-        doctor_say(doctor, FINDING_FAILURE, g_strdup("there is no directory " NM_TRIAL_PROFILE_DIR),
-                   g_strdup("mkdir -p " NM_TRIAL_PROFILE_DIR));
     examine_directory(doctor, NM_TRIAL_PROFILE_DIR, profiles);
-    examine_directory(doctor, NM_TRIAL_STATE_DIR, state);
     if (g_stat(profiles, &of_profiles) == 0 && g_stat(state, &of_state) == 0 &&
         of_profiles.st_dev != of_state.st_dev)
         doctor_say(doctor, FINDING_WARNING,
@@ -99,6 +96,24 @@ void doctor_storage(Doctor *doctor)
                                                  " are on two file systems: one can be restored, wiped or "
                                                  "lost without the other"),
                    g_strdup("If the device's updates do that, put both on the same one."));
+}
+
+void doctor_storage(Doctor *doctor)
+{
+    g_autofree char *state = existing(NM_TRIAL_STATE_DIR);
+
+    if (profile_port == &profiles_files)
+        examine_both(doctor);
+    else
+        doctor_say(
+            doctor, FINDING_WARNING,
+            g_strdup(
+                "there is no directory " NM_TRIAL_PROFILE_DIR " here: profiles are written through "
+                "NetworkManager, which loses comments and keys that it does not know; the host's systemd "
+                "makes them durable; and a NetworkManager that hangs delays a verdict"),
+            g_strdup("On a host: mkdir -p " NM_TRIAL_PROFILE_DIR
+                     ". To a container give the host's, if that can be."));
+    examine_directory(doctor, NM_TRIAL_STATE_DIR, state);
 }
 
 /* Others who write profiles at boot */

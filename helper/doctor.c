@@ -4,6 +4,7 @@
 #include "journal.h"
 #include "names.h"
 #include "profile.h"
+#include "profiles.h"
 #include "verbs.h"
 
 #include <json-glib/json-glib.h>
@@ -197,6 +198,7 @@ int verb_doctor(int argc, char **argv)
     if (!verb_root())
         return EXIT_FAILED;
     doctor.network = network_new();
+    profiles_choose();
     look(&doctor);
     for (gsize i = 0; i < G_N_ELEMENTS(examinations); i++) {
         doctor.name = examinations[i].name;

@@ -18,6 +18,7 @@ for dir in bin sbin lib lib64; do [ ! -L /$dir ] || ln -s "$(readlink /$dir)" $d
 mount --rbind /usr usr && mount --rbind /proc proc && mount --rbind /sys sys && mount --rbind /dev dev
 mount --bind /run/dbus run/dbus && mount --bind {VOLUME} var/lib/nm-trial
 cp /etc/passwd /etc/group etc/ && ln -s /run var/run
+[ ! -d /run/balena ] || mkdir tmp/balena
 """
 HOST_RUN = f"mkdir -p {BOX}/run/NetworkManager && mount --rbind /run/NetworkManager {BOX}/run/NetworkManager\n"
 HOST_FILES = f"mkdir -p {BOX}{PROFILES} && mount --bind {PROFILES} {BOX}{PROFILES}\n"
@@ -28,6 +29,7 @@ class Contained(Case):
     watched = True
     strays = True
     host_files = True
+    process = "/image/nm-trial agent"
     host_run = True  # where NetworkManager keeps what a reboot drops: edits are tried there
 
     def prepare(self):
@@ -46,7 +48,8 @@ class Contained(Case):
     def run_container(self):
         """As an engine does after the host is up."""
         script = MAKE + (HOST_FILES if self.host_files else "") + (HOST_RUN if self.host_run else "")
-        script += f"mkdir image && mount --bind /var/lib/image image\nexec chroot {BOX} /image/nm-trial agent\n"
+        script += "mkdir image && mount --bind /var/lib/image image\n" \
+            f"exec chroot {BOX} env PATH=/image:$PATH {self.process}\n"
         self.log = open(self.device.dir / "agent.log", "ab")
         command = self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script)
         self.container = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,

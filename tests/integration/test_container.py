@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """nm-trial in a container: one process in the foreground, which has what the container has and no more. On the host
 nothing of it is installed: neither units nor the dispatcher's script."""
+import pathlib
+import shutil
 import signal
 import unittest
 
 from case import background, keyfile, wait_for
 from container import Contained
 from edited import BAD, NEW, OLD
+
+
+ENTRY = pathlib.Path(__file__).resolve().parents[2] / "packaging/container/entry"
 
 
 class WithTheHostsFiles(Contained):
@@ -139,6 +144,40 @@ class WithoutRun(Contained):
 
     def test_so_is_guarding(self):
         self.assertIn("--volume /run/NetworkManager", self.trial("guard", "lan", status=4).stderr)
+
+
+class Balena(Contained):
+    """The image's own process, where balena's update lock is."""
+    process = "/image/entry"
+    LOCK = "/tmp/balena/updates.lock"
+
+    def prepare(self):
+        super().prepare()
+        shutil.copy(ENTRY, self.device.disk / "var/lib/image/entry")
+
+    def run_container(self):
+        self.device.run("mkdir", "-p", "/run/balena")
+        super().run_container()
+
+    def locked(self):
+        return self.inside("test", "-e", self.LOCK).returncode == 0
+
+    def test_an_open_trial_holds_the_update_lock(self):
+        self.assertFalse(self.locked())
+        self.bad()
+        trial = self.wait_manual("bad")
+        wait_for("the lock", self.locked)
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "bad", "cancelled")
+        wait_for("the lock's end", lambda: not self.locked())
+
+    def test_an_update_that_has_the_lock_keeps_it(self):
+        self.inside("touch", self.LOCK)
+        self.bad()
+        trial = self.wait_manual("bad")
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "bad", "cancelled")
+        self.assertTrue(self.locked())
 
 
 if __name__ == "__main__":

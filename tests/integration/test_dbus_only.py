@@ -31,7 +31,8 @@ class DbusOnly(unittest.TestCase):
         self.container.boot()
         self.container.wait_active("lan")
         self.container.run("systemd-run", "--unit=box", "-q", *BOX, "/usr/sbin/nm-trial", "agent")
-        wait_for("the agent", lambda: self.container.run("test", "-e", "/run/nm-trial/status.json", check=False).returncode == 0)
+        there = ("test", "-e", "/run/nm-trial/status.json")
+        wait_for("the agent", lambda: self.container.run(*there, check=False).returncode == 0)
 
     def trial(self, *arguments, status=0):
         result = self.container.run("systemd-run", "--wait", "--pipe", "--collect", "-q", *BOX, "--", "/usr/sbin/nm-trial",
@@ -64,8 +65,17 @@ class DbusOnly(unittest.TestCase):
     def stored(self, name):
         return keyfile.parse(self.container.profile_text(name))
 
+    def flags(self, name):
+        return keyfile.autoconnect(self.stored(name)), keyfile.annotation(self.stored(name))
+
+    def modify(self, address, gateway):
+        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", f"{address}/24",
+                           "ipv4.gateway", gateway)
+        self.container.run("nmcli", "connection", "up", "lan", check=False)
+
     def address(self, address):
-        wait_for(address, lambda: f"inet {address}/24" in self.container.run("ip", "-4", "addr", "show", "host0").stdout, 20)
+        show = ("ip", "-4", "addr", "show", "host0")
+        wait_for(address, lambda: f"inet {address}/24" in self.container.run(*show).stdout, 20)
 
     def syncs(self):
         text = self.container.run("journalctl", "-b", "-o", "cat", "_PID=1", "SYSLOG_IDENTIFIER=systemd", check=False).stdout
@@ -77,7 +87,7 @@ class DbusOnly(unittest.TestCase):
         self.start("good", "--check", "gateway", "--hold", "2s")
         self.ended(1, "promoted", "checks-passed")
         self.container.wait_active("good")
-        self.assertEqual((keyfile.autoconnect(self.stored("good")), keyfile.annotation(self.stored("good"))), (True, "promoted"))
+        self.assertEqual(self.flags("good"), (True, "promoted"))
         self.assertFalse(keyfile.autoconnect(self.stored("lan")))
         self.assertGreaterEqual(self.syncs(), 3, "each write is followed by a sync of the host's")
         self.container.power_cut()
@@ -91,7 +101,7 @@ class DbusOnly(unittest.TestCase):
         self.ended(1, "reverted", "check-failed")
         self.container.wait_active("lan")
         self.address("10.99.7.10")
-        self.assertEqual((keyfile.autoconnect(self.stored("bad")), keyfile.annotation(self.stored("bad"))), (False, "demoted"))
+        self.assertEqual(self.flags("bad"), (False, "demoted"))
 
     @explained
     def test_a_power_cut(self):
@@ -107,12 +117,10 @@ class DbusOnly(unittest.TestCase):
     def test_a_guarded_profile(self):
         self.trial("annotate", "lan", "timeout=8s", "hold=1s", "checks=gateway")
         self.trial("guard", "lan")
-        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", "10.99.7.12/24")
-        self.container.run("nmcli", "connection", "up", "lan", check=False)
+        self.modify("10.99.7.12", "10.99.7.1")
         self.ended(1, "promoted", "checks-passed")
         self.address("10.99.7.12")
-        self.container.run("nmcli", "connection", "modify", "lan", "ipv4.addresses", "10.99.7.13/24", "ipv4.gateway", "10.99.7.254")
-        self.container.run("nmcli", "connection", "up", "lan", check=False)
+        self.modify("10.99.7.13", "10.99.7.254")
         self.ended(2, "reverted", "check-failed")
         self.address("10.99.7.12")
         self.assertEqual(self.stored("lan")["ipv4"]["address1"], "10.99.7.12/24,10.99.7.1")
@@ -143,8 +151,8 @@ class DbusOnly(unittest.TestCase):
     @explained
     def test_a_delivery(self):
         self.container.power_cut()
-        self.container.profile("good", address="10.99.7.30", autoconnect=False,
-                               user="nm-trial.replaces=lan\nnm-trial.start=boot\nnm-trial.hold=1s\nnm-trial.checks=gateway\n")
+        user = "nm-trial.replaces=lan\nnm-trial.start=boot\nnm-trial.hold=1s\nnm-trial.checks=gateway\n"
+        self.container.profile("good", address="10.99.7.30", autoconnect=False, user=user)
         self.boot()
         self.ended(1, "promoted", "checks-passed")
         self.container.wait_active("good")

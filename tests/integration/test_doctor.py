@@ -125,7 +125,7 @@ ROWS = {
         Row("no more files", ("failure: room for . more files", f"failure: {STATE} is not on storage.*reboot",
                               "warning: two file systems"),
             f"mount -t tmpfs -o mode=0700,nr_inodes=5 tmpfs {STATE}", f"umount {STATE}"),
-        Row("no directory of profiles", (f"failure: there is no directory {DIRECTORY}",),
+        Row("no directory of profiles", (f"warning: there is no directory {DIRECTORY} here",),
             f"mv {DIRECTORY} /etc/NetworkManager/away", f"mv /etc/NetworkManager/away {DIRECTORY}"),
     ],
     "profiles": [

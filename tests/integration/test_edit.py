@@ -260,7 +260,7 @@ class Refused(Edited):
         self.assertTrue(self.shadowed())
 
     def test_a_shadow_that_networkmanager_has_not_read(self):
-        self.device.run("sh", "-c", f"echo x >{SHADOWS}/lan.nmconnection")
+        self.device.run("sh", "-c", f"umask 077; cp /etc/NetworkManager/system-connections/lan.nmconnection {SHADOWS}")
         result = self.trial("start", "--edit", "lan", "--from", self.put(self.content()), status=4)
         self.assertIn("another version until the next boot", result.stderr)
 

@@ -122,7 +122,7 @@ class Changed(Guarded):
         self.device.nmcli("connection", "delete", "lan")
         self.reboot()
         self.assert_old()
-        self.assertTrue(self.said('guarded profile "lan" was changed: put back .* it is gone'))
+        self.assertTrue(self.said('guarded profile "lan" was changed: put back .* its file was removed'))
 
     def test_modified_and_a_power_cut_before_up(self):
         self.modify()
