@@ -74,19 +74,27 @@ static char *object_in(const char *path, GError **error)
     return NULL;
 }
 
-static void add_secrets(NMConnection *connection, const char *object, GVariant *settings)
+/* FALSE with `error`: NM did not answer. A section that can have no secrets is an error to it, and no matter.
+ */
+static gboolean add_secrets(NMConnection *connection, const char *object, GVariant *settings, GError **error)
 {
     GVariantIter sections;
     const char *section;
 
     g_variant_iter_init(&sections, settings);
     while (g_variant_iter_next(&sections, "{&s@a{sv}}", &section, NULL)) {
+        g_autoptr(GError) failure = NULL;
         g_autoptr(GVariant) reply = network_call(nm, object, NM_IFACE_CONNECTION, "GetSecrets",
-                                                 g_variant_new("(s)", section), "(a{sa{sv}})", NULL);
+                                                 g_variant_new("(s)", section), "(a{sa{sv}})", &failure);
         g_autoptr(GVariant) secrets = reply ? g_variant_get_child_value(reply, 0) : NULL;
-        if (secrets) /* a section that can have none is an error to NM */
+        if (secrets)
             (void)nm_connection_update_secrets(connection, section, secrets, NULL);
+        else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
     }
+    return TRUE;
 }
 
 static NMConnection *connection_of(const char *object, GError **error)
@@ -94,14 +102,14 @@ static NMConnection *connection_of(const char *object, GError **error)
     g_autoptr(GVariant) reply =
         network_call(nm, object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     g_autoptr(GVariant) settings = reply ? g_variant_get_child_value(reply, 0) : NULL;
-    NMConnection *connection = settings ? nm_simple_connection_new_from_dbus(settings, error) : NULL;
+    g_autoptr(NMConnection) connection =
+        settings ? nm_simple_connection_new_from_dbus(settings, error) : NULL;
 
-    if (connection) {
-        add_secrets(connection, object, settings);
-        g_object_set(nm_connection_get_setting_connection(connection), NM_SETTING_CONNECTION_TIMESTAMP,
-                     (guint64)0, NULL);
-    }
-    return connection;
+    if (!connection || !add_secrets(connection, object, settings, error))
+        return NULL;
+    g_object_set(nm_connection_get_setting_connection(connection), NM_SETTING_CONNECTION_TIMESTAMP,
+                 (guint64)0, NULL);
+    return g_steal_pointer(&connection);
 }
 
 static gboolean read_text(const char *path, char **ret_data, gsize *ret_length, GError **error)

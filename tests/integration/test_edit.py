@@ -352,5 +352,15 @@ class StepsOfCancel(Steps):
             self.ending("cancel", "reverted", calls)
 
 
+class MessagesOfConfirm(Steps):
+    def test_messages(self):
+        self.ending("confirm", "promoted", "sendmsg")
+
+
+class MessagesOfCancel(Steps):
+    def test_messages(self):
+        self.ending("cancel", "reverted", "sendmsg")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
