@@ -119,7 +119,8 @@ int verb_event(int argc, char **argv)
     if (!verb_parse(
             &argc, &argv, NULL, 0, 2, "[INTERFACE UUID]",
             "The dispatcher script calls it. With INTERFACE and UUID: that profile has come up there, "
-            "and if it is\nan annotated candidate its trial begins. Without: a trial is open; an agent "
+            "and if it is\nan annotated candidate, or a guarded profile that was changed, a trial begins. "
+            "Without: a trial is open; an agent "
             "that was killed is revived.\n\nExample:\n"
             "  nm-trial event eth0 1d0f8c8e-8a41-4d4e-9e39-9c1f0a6f1c55"))
         return EXIT_USAGE;

@@ -155,9 +155,10 @@ int verb_agent(int argc, char **argv)
 
     if (!verb_parse(&argc, &argv, entries, 0, 0, "",
                     "Watches the open trial: NetworkManager's signals, the checks, the deadline.\n"
-                    "systemd starts it with --exit-idle whenever a trial is open. Without systemd, in a "
-                    "container for\n"
-                    "example, keep it running.\n\nExample:\n  nm-trial agent"))
+                    "Then tries what waits: changes of guarded profiles, deliveries.\n"
+                    "systemd starts it with --exit-idle whenever a trial is open. Without systemd, in a\n"
+                    "container for example, keep it running: it sees activations without the "
+                    "dispatcher.\n\nExample:\n  nm-trial agent"))
         return EXIT_USAGE;
     return agent_main(NM_TRIAL_STATE_DIR, NM_TRIAL_RUN_DIR, NM_TRIAL_PROFILE_DIR, exit_idle);
 }
@@ -166,7 +167,8 @@ int verb_boot(int argc, char **argv)
 {
     if (!verb_parse(
             &argc, &argv, NULL, 0, 0, "",
-            "Ends the trial of an earlier boot with files alone, before NetworkManager reads them.\n"
+            "Ends the trial of an earlier boot with files alone, before NetworkManager reads them,\n"
+            "and puts back what is known good of guarded profiles that were changed.\n"
             "nm-trial-boot.service calls it; by hand it does nothing while a trial of this boot is open.\n\n"
             "Example:\n  nm-trial boot && exec NetworkManager --no-daemon     without systemd"))
         return EXIT_USAGE;
