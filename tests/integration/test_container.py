@@ -171,6 +171,18 @@ class Balena(Contained):
         self.assert_reverted(trial, "bad", "cancelled")
         wait_for("the lock's end", lambda: not self.locked())
 
+    def test_a_container_that_was_killed_lets_go_of_it_later(self):
+        self.bad()
+        trial = self.wait_manual("bad")
+        wait_for("the lock", self.locked)
+        self.kill_process(self.agent())
+        self.container.wait()
+        self.run_container()
+        self.assertTrue(self.locked())
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "bad", "cancelled")
+        wait_for("the lock's end", lambda: not self.locked())
+
     def test_an_update_that_has_the_lock_keeps_it(self):
         self.inside("touch", self.LOCK)
         self.bad()
