@@ -18,7 +18,7 @@ for dir in bin sbin lib lib64; do [ ! -L /$dir ] || ln -s "$(readlink /$dir)" $d
 mount --rbind /usr usr && mount --rbind /proc proc && mount --rbind /sys sys && mount --rbind /dev dev
 mount --bind /run/dbus run/dbus && mount --bind {VOLUME} var/lib/nm-trial
 cp /etc/passwd /etc/group etc/ && ln -s /run var/run
-[ ! -d /run/balena ] || { mkdir tmp/balena && mount --bind /run/balena tmp/balena; }
+[ ! -d /run/balena ] || (mkdir tmp/balena && mount --bind /run/balena tmp/balena)
 """
 HOST_RUN = f"mkdir -p {BOX}/run/NetworkManager && mount --rbind /run/NetworkManager {BOX}/run/NetworkManager\n"
 HOST_FILES = f"mkdir -p {BOX}{PROFILES} && mount --bind {PROFILES} {BOX}{PROFILES}\n"
