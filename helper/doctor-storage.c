@@ -102,7 +102,7 @@ void doctor_storage(Doctor *doctor)
 {
     g_autofree char *state = existing(NM_TRIAL_STATE_DIR);
 
-    if (profile_port == &profiles_files)
+    if (profile_port != &profiles_dbus)
         examine_both(doctor);
     else
         doctor_say(

@@ -222,7 +222,7 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     }
     facts->replaced_bootable =
         own && good && own->autoconnect && own->priority >= good->priority && profile_same(own, good);
-    if (!own && shadow && record->trial.state == TRIAL_TRYING && profile_port != &profiles_files)
+    if (!own && shadow && record->trial.state == TRIAL_TRYING && profile_port == &profiles_dbus)
         facts->replaced_bootable =
             TRUE; /* NM shows only the shadow; nobody else can write what is under it */
     facts->candidate_flags = FLAGS_OTHER;

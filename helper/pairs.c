@@ -4,7 +4,6 @@
 #include "edit.h"
 #include "names.h"
 #include "plan.h"
-#include "profiles.h"
 #include "settings.h"
 
 /* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */
@@ -224,15 +223,6 @@ gboolean plan_find_candidates(Plan *plan, const char *const *names, GPtrArray *s
     return TRUE;
 }
 
-/* In a container it is another /run: NM would never see what is written there. */
-static gboolean has_run_directory(GError **error)
-{
-    return profile_port != &profiles_files || g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR) ||
-           plan_refuse(error, "There is no " NM_RUN_DIR
-                              ", where new content is tried. If this is a container, give it the "
-                              "host's: --volume " NM_RUN_DIR ":" NM_RUN_DIR);
-}
-
 /* Somebody's own version until the next boot: it would be taken for ours, and go with it. */
 static gboolean no_shadow(const Profile *content, GError **error)
 {
@@ -273,7 +263,7 @@ gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArra
     plan->n_pairs = 1;
     pair->edit = TRUE;
     pair->judged = !plan_controller(pair->candidate);
-    if (!has_run_directory(error) || !no_shadow(pair->candidate, error) || !find_device(pair, network, error))
+    if (!no_shadow(pair->candidate, error) || !find_device(pair, network, error))
         return FALSE;
     pair->up_already = runs_other_content(pair, network);
     return TRUE;

@@ -328,7 +328,7 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->warnings = g_ptr_array_new_with_free_func(g_free);
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
     if (!plan_directory(request->state_dir, error) ||
-        (profile_port == &profiles_files && !plan_directory(request->profile_dir, error)))
+        (profile_port != &profiles_dbus && !plan_directory(request->profile_dir, error)))
         return NULL;
     if (!(request->edit ? plan_find_edit(plan, request, skipped, network, error)
                         : plan_find_candidates(plan, request->candidates, skipped, network, error)) ||

@@ -20,10 +20,12 @@ static Network *nm; /* one of its own: the others' time limits are for what may 
 
 void profiles_choose(void)
 {
-    if (g_file_test(NM_TRIAL_PROFILE_DIR, G_FILE_TEST_IS_DIR))
+    gboolean stored = g_file_test(NM_TRIAL_PROFILE_DIR, G_FILE_TEST_IS_DIR);
+
+    if (stored && g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR))
         return;
     nm = network_new();
-    profile_port = &profiles_dbus;
+    profile_port = stored ? &profiles_mixed : &profiles_dbus;
 }
 
 /* As a disk that does not answer: nothing is guessed, and it is tried again. */
@@ -288,3 +290,68 @@ static gboolean remove_profile(const char *path, GError **error)
 }
 
 const struct profiles_port profiles_dbus = {read_text, write_text, remove_profile, names};
+
+/* The stored ones as files, and what is in /run behind D-Bus: a container that was given the one directory
+ * only. */
+
+/* Asked each time: on a host, NM's directory comes with NM. */
+static const struct profiles_port *port_for(const char *directory)
+{
+    gboolean away =
+        strcmp(directory, NM_RUN_PROFILE_DIR) == 0 && !g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR);
+    return away ? &profiles_dbus : &profiles_files;
+}
+
+static gboolean mixed_read(const char *path, char **ret_data, gsize *ret_length, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    return port_for(directory)->read(path, ret_data, ret_length, error);
+}
+
+static gboolean mixed_write(const char *path, const char *data, gsize length, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    return port_for(directory)->write(path, data, length, error);
+}
+
+/* A shadow goes when NM writes the profile's own content to disk; then that file gets its bytes back. */
+static gboolean drop_shadow(const char *path, GError **error)
+{
+    g_autofree char *data = NULL;
+    gsize length = 0;
+    g_autoptr(GError) failure = NULL;
+
+    if (!read_text(path, &data, &length, &failure)) {
+        if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            return TRUE;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    g_autoptr(Profile) shadow = profile_parse(path, g_steal_pointer(&data), length, error);
+    g_autoptr(GPtrArray) stored = profile_read_directory(NM_TRIAL_PROFILE_DIR, NULL);
+    const Profile *own = shadow ? profile_by_uuid(stored, shadow->uuid) : NULL;
+
+    if (!own) {
+        if (shadow)
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                        "%s hides no stored profile, and cannot be removed", path);
+        return FALSE;
+    }
+    if (!update(own, TRUE, &failure))
+        return fail(failure, path, error);
+    return profiles_files.write(own->path, own->data, own->length, error);
+}
+
+static gboolean mixed_remove(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    return port_for(directory) == &profiles_dbus ? drop_shadow(path, error)
+                                                 : profiles_files.remove(path, error);
+}
+
+static char **mixed_names(const char *directory)
+{
+    return port_for(directory)->names(directory);
+}
+
+const struct profiles_port profiles_mixed = {mixed_read, mixed_write, mixed_remove, mixed_names};

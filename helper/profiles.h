@@ -21,6 +21,9 @@ extern const struct profiles_port *profile_port;
 extern const struct profiles_port profiles_files;
 /* profiles-dbus.c: through NetworkManager, and durable by the host's systemd. */
 extern const struct profiles_port profiles_dbus;
+/* The same for what is in /run alone. */
+extern const struct profiles_port profiles_mixed;
 
-/* Takes the files where NetworkManager's directory is here, else the D-Bus socket, for the process's life. */
+/* Takes the files where NetworkManager's directories are here, else the D-Bus socket, for the process's life.
+ */
 void profiles_choose(void);

@@ -312,7 +312,7 @@ static gboolean gather(Staging *staging, GError **error)
     g_autofree char *why = NULL;
     g_autoptr(GError) unreadable = NULL;
 
-    if (profile_port != &profiles_files)
+    if (profile_port == &profiles_dbus)
         return plan_refuse(error, "There is no " NM_TRIAL_PROFILE_DIR
                                   " here to store a file in. Store the candidate with: nmcli "
                                   "connection add ... autoconnect no");

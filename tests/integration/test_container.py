@@ -128,22 +128,58 @@ class WithTheHostsFiles(Contained):
 
 
 class WithoutRun(Contained):
-    """The host's profile directory and its D-Bus socket: no place where NetworkManager would see an edit."""
+    """The host's profile directory and its D-Bus socket alone: an edit's shadow is made and dropped through
+    NetworkManager."""
     host_run = False
+
+    def edit(self, address, gateway="10.99.0.1", *options):
+        self.edited.add("lan")
+        text = self.device.profile_text("lan", address=address, gateway=gateway)
+        (self.device.disk / "var/lib/image/new").write_text("# by hand\n" + text)
+        return self.start("--edit", "lan", "--from", "/image/new", "--timeout", "6s", "--hold", "1s", *options)
+
+    def shadow(self):
+        return self.device.test("test -e /run/NetworkManager/system-connections/lan.nmconnection")
 
     def test_candidates_are_tried(self):
         self.candidate()
         trial = self.start("good", "--hold", "1s")
         self.assert_promoted(trial, "good", "checks-passed")
 
-    def test_edits_are_refused(self):
-        (self.device.disk / "var/lib/image/new").write_text(self.device.profile_text("lan", address=NEW))
-        result = self.trial("start", "--edit", "lan", "--from", "/image/new", status=4)
-        self.assertIn("--volume /run/NetworkManager:/run/NetworkManager", result.stderr)
-        self.assertEqual((self.state(), self.addresses()), ("none", {OLD}))
+    def test_an_edit_is_promoted(self):
+        trial = self.edit(NEW)
+        wait_for("the new address", lambda: self.addresses() == {NEW})
+        self.assertTrue(self.shadow())
+        self.assert_promoted(trial, "lan", "checks-passed", replaced=None)
+        self.assertFalse(self.shadow())
+        self.assertIn("# by hand\n", self.device.profile_path("lan").read_text())
+        self.assert_boots("lan")
+        self.assertEqual(self.addresses(), {NEW})
 
-    def test_so_is_guarding(self):
-        self.assertIn("--volume /run/NetworkManager", self.trial("guard", "lan", status=4).stderr)
+    def test_an_edit_is_reverted(self):
+        before = self.device.profile_path("lan").read_bytes()
+        trial = self.edit(BAD, "10.99.0.254")
+        self.assert_reverted(trial, None, "check-failed")
+        self.assertEqual((self.shadow(), self.device.profile_path("lan").read_bytes()), (False, before))
+
+    def test_an_edit_and_a_power_cut(self):
+        before = self.device.profile_path("lan").read_bytes()
+        trial = self.edit(BAD, "10.99.0.254")
+        wait_for("the new address", lambda: self.addresses() == {BAD})
+        self.reboot()
+        self.assert_reverted(trial, None, "unconfirmed-reboot")
+        self.assertEqual(self.device.profile_path("lan").read_bytes(), before)
+
+    def test_a_changed_guarded_profile(self):
+        self.trial("annotate", "lan", "timeout=6s", "hold=1s")
+        self.trial("guard", "lan")
+        before = self.device.profile_path("lan").read_bytes()
+        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", BAD, "ipv4.gateway", "10.99.0.254")
+        self.device.nmcli("connection", "up", "lan", check=False)
+        wait_for("the verdict", lambda: self.history() and self.state() == "none", 25)
+        self.assertEqual(self.history()[0]["verdict"], "reverted")
+        wait_for("the old address", lambda: self.addresses() == {OLD})
+        self.assertEqual(self.device.profile_path("lan").read_bytes(), before)
 
 
 class Balena(Contained):
