@@ -7,6 +7,7 @@
 #include "opening.h"
 #include "profiles.h"
 #include "store.h"
+#include "verbs.h"
 #include "waiting.h"
 
 /* NMSettingsConnectionFlags: unsaved, generated, volatile, external. A profile of which one holds is not what
@@ -209,29 +210,24 @@ static gboolean keeps_still(const Arrival *arrival, const Good *good)
     return start && (strcmp(start, "manual") == 0 || (strcmp(start, "boot") == 0 && !tried));
 }
 
-/* A profile that says that it is guarded: what comes up first is its known-good content. */
-static enum candidate_fate guard_if_asked(const Arrival *arrival)
+/* A profile that says that it is guarded: what comes up first is its known-good content, if it is what is
+ * stored. */
+static enum candidate_fate guard_if_asked(const Arrival *arrival, gboolean again)
 {
     const Profile *profile = arrival->profile;
     const char *guard = profile_annotation(profile, ANNOTATION_GUARD);
-    g_autofree char *clean = journal_clean(profile->id);
+    const char *paths[] = {profile->path, NULL};
     g_autoptr(GError) error = NULL;
 
     if (g_strcmp0(guard, "yes") != 0 && g_strcmp0(guard, "true") != 0)
         return CANDIDATE_LEFT;
-    if (!profile->autoconnect)
-        return ignore(arrival, "and is not guarded, as a boot would not bring it up");
-    if (!plan_profile_suitable(profile, &error))
-        return ignore(arrival, error->message);
-    g_autoptr(Good) good = good_new(profile->path, profile->uuid);
-    good_set_content(good, profile->data, profile->length);
-    if (!good_save(arrival->engine->state_dir, good, &error)) {
-        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
-        return CANDIDATE_LATER;
-    }
-    journal_say(JOURNAL_GUARDED, NULL, -1, "\"%s\" is guarded from now on: what it has now is known good",
-                clean);
-    return CANDIDATE_LEFT;
+    if (again) /* NM may have taken the device over with a file that somebody has changed */
+        return ignore(arrival, "and is not guarded yet: it was not activated");
+    if (network_load(arrival->engine->network, paths, &error) &&
+        guard_profile(arrival->engine->network, profile, &error))
+        return CANDIDATE_LEFT;
+    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? CANDIDATE_LATER
+                                                                      : ignore(arrival, error->message);
 }
 
 enum candidate_fate candidate_up(Engine *engine, const Event *event)
@@ -259,7 +255,7 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
         return ignore(&arrival, doubt);
     arrival.history = history_load(engine->state_dir, NULL);
     if (!calls_for_trial(&arrival))
-        return guard_if_asked(&arrival);
+        return guard_if_asked(&arrival, event->again);
     if (keeps_still(&arrival, good))
         return ignore(&arrival, "its nm-trial.start says so. It is up untried, and nobody takes it back. To "
                                 "try it: nm-trial start");

@@ -286,8 +286,16 @@ gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **err
         g_autoptr(Profile) profile = g_ptr_array_steal_index(profiles, 0);
         if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)
             continue;
-        if (!profile_port->remove(profile->path, error))
+        GError *failure = NULL;
+        if (!profile_port->remove(profile->path, &failure)) {
+            if (g_error_matches(failure, G_FILE_ERROR,
+                                G_FILE_ERROR_FAILED)) { /* by D-Bus alone it stays until a reboot */
+                g_error_free(failure);
+                continue;
+            }
+            g_propagate_error(error, failure);
             return FALSE;
+        }
         g_ptr_array_add(dropped, g_steal_pointer(&profile));
     }
     return TRUE;

@@ -12,7 +12,6 @@
 #define UPDATE_TO_DISK 0x1
 #define UPDATE_IN_MEMORY 0x2
 #define UPDATE_NO_REAPPLY 0x40
-#define ADD_BLOCK_AUTOCONNECT 0x20
 #define SYNC_MS 15000
 #define LOOK_MS 20
 
@@ -68,10 +67,16 @@ static char **objects(GError **error)
 static char *object_in(const char *path, GError **error)
 {
     g_auto(GStrv) all = objects(error);
+
     for (char **object = all; object && *object; object++) {
-        g_autofree char *filename = filename_of(*object, NULL);
+        g_autoptr(GError) failure = NULL;
+        g_autofree char *filename = filename_of(*object, &failure);
         if (g_strcmp0(filename, path) == 0)
             return g_strdup(*object);
+        if (failure && !g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) { /* it may be the one */
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return NULL;
+        }
     }
     return NULL;
 }
@@ -171,37 +176,33 @@ static GVariant *sync_unit(const char *name, const char *directory)
                          g_variant_new_parsed("@a(sa(sv)) []"));
 }
 
-static gboolean runs(const char *job)
+static gboolean is_remote(const GError *error, const char *wanted)
 {
-    g_autoptr(GVariant) state =
-        ask_systemd(job, DBUS_IFACE_PROPERTIES, "Get",
-                    g_variant_new("(ss)", "org.freedesktop.systemd1.Job", "State"), "(v)", NULL);
-    return state != NULL;
+    g_autofree char *name = g_dbus_error_get_remote_error(error);
+    return g_strcmp0(name, wanted) == 0;
 }
 
-/* A unit that has ended well is forgotten; one that has failed is still there. */
-static gboolean has_failed(const char *name)
+/* Only systemd's own word that there is no such job says that it has ended. */
+static gboolean runs(const char *job)
 {
-    g_autoptr(GVariant) unit =
-        ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "GetUnit", g_variant_new("(s)", name), "(o)", NULL);
-    const char *object = NULL;
-    gboolean failed = FALSE;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GVariant) state =
+        ask_systemd(job, DBUS_IFACE_PROPERTIES, "Get",
+                    g_variant_new("(ss)", "org.freedesktop.systemd1.Job", "State"), "(v)", &failure);
+    return state || !is_remote(failure, "org.freedesktop.DBus.Error.UnknownObject");
+}
 
+/* A unit that has ended well is forgotten at once; whatever else is the answer, it is no success. */
+static gboolean has_ended_well(const char *name)
+{
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GVariant) unit = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "GetUnit",
+                                           g_variant_new("(s)", name), "(o)", &failure);
     if (!unit)
-        return FALSE;
-    g_variant_get(unit, "(&o)", &object);
-    g_autoptr(GVariant) reply =
-        ask_systemd(object, DBUS_IFACE_PROPERTIES, "Get",
-                    g_variant_new("(ss)", SYSTEMD_IFACE_UNIT, "ActiveState"), "(v)", NULL);
-    g_autoptr(GVariant) state = NULL;
-    if (reply)
-        g_variant_get(reply, "(v)", &state);
-    failed = state && strcmp(g_variant_get_string(state, NULL), "failed") == 0;
-    if (failed) {
-        g_autoptr(GVariant) reset = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "ResetFailedUnit",
-                                                g_variant_new("(s)", name), NULL, NULL);
-    }
-    return failed;
+        return is_remote(failure, "org.freedesktop.systemd1.NoSuchUnit");
+    g_autoptr(GVariant) reset = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "ResetFailedUnit",
+                                            g_variant_new("(s)", name), NULL, NULL);
+    return FALSE;
 }
 
 static gboolean sync_directory(const char *path, GError **error)
@@ -221,9 +222,10 @@ static gboolean sync_directory(const char *path, GError **error)
         return FALSE;
     }
     g_variant_get(started, "(&o)", &job);
-    while (runs(job) && os.boottime_ms() < end_ms)
+    gboolean ended;
+    while (!(ended = !runs(job)) && os.boottime_ms() < end_ms)
         g_usleep(LOOK_MS * 1000);
-    if (!runs(job) && !has_failed(name))
+    if (ended && has_ended_well(name))
         return TRUE;
     g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s is not durable: the host's `sync -f` has failed",
                 path);
@@ -247,11 +249,10 @@ static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
     if (network_get_profile(nm, profile->uuid, &known, &gone))
         reply = network_call(nm, known.object, NM_IFACE_CONNECTION, "Update2",
                              g_variant_new("(@a{sa{sv}}ua{sv})", owned, flags, NULL), "(a{sv})", error);
-    else if (g_error_matches(gone, NETWORK_ERROR, NETWORK_ERROR_GONE))
-        reply = network_call(
-            nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "AddConnection2",
-            g_variant_new("(@a{sa{sv}}ua{sv})", owned, UPDATE_TO_DISK | ADD_BLOCK_AUTOCONNECT, NULL),
-            "(oa{sv})", error);
+    else if (to_disk && g_error_matches(gone, NETWORK_ERROR, NETWORK_ERROR_GONE))
+        reply =
+            network_call(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "AddConnection2",
+                         g_variant_new("(@a{sa{sv}}ua{sv})", owned, UPDATE_TO_DISK, NULL), "(oa{sv})", error);
     else
         g_propagate_error(error, g_steal_pointer(&gone));
     return reply != NULL;
@@ -270,23 +271,20 @@ static gboolean write_text(const char *path, const char *data, gsize length, GEr
     return !to_disk || sync_directory(path, error);
 }
 
-/* What is in /run goes when the profile's own file is written: to delete it would delete both. */
+/* NM has one profile for a UUID: what was written into it has replaced whatever else there was, a shadow too.
+ * To delete anything would delete the profile. */
 static gboolean remove_profile(const char *path, GError **error)
 {
     g_autoptr(GError) failure = NULL;
     g_autofree char *object = object_in(path, &failure);
-    g_autoptr(GVariant) reply = NULL;
 
-    if (object && in(path, NM_RUN_PROFILE_DIR)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
-                    "%s cannot be removed through NetworkManager alone", path);
-        return FALSE;
-    }
-    if (object)
-        reply = network_call(nm, object, NM_IFACE_CONNECTION, "Delete", NULL, NULL, &failure);
     if (failure)
         return fail(failure, path, error);
-    return !object || sync_directory(path, error);
+    if (!object || !in(path, NM_RUN_PROFILE_DIR))
+        return TRUE;
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "%s cannot be removed through NetworkManager alone",
+                path);
+    return FALSE;
 }
 
 const struct profiles_port profiles_dbus = {read_text, write_text, remove_profile, names};

@@ -3,6 +3,7 @@
 #include "good.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 
 static gboolean same_type(const Plan *plan, const PlanPair *pair, GError **error)
 {
@@ -185,14 +186,40 @@ static gboolean is_known_good(const Plan *plan, const PlanPair *pair, GError **e
                replaced->id, replaced->uuid, replaced->uuid);
 }
 
+/* Behind D-Bus NM names the files, after the ids: one of another name could not be found again. */
+static gboolean is_named_after_id(const Profile *profile, const char *id, GError **error)
+{
+    g_autofree char *name = g_path_get_basename(profile->path),
+                    *wanted = g_strconcat(id, KEYFILE_SUFFIX, NULL);
+    return strcmp(name, wanted) == 0 ||
+           plan_refuse(error,
+                       "\"%s\" is in the file %s, and without NetworkManager's directories it must be called "
+                       "after the id, "
+                       "%s. Rename one of them on the host, or give this container " NM_RUN_DIR
+                       " and " NM_TRIAL_PROFILE_DIR ".",
+                       profile->id, name, wanted);
+}
+
+static gboolean names_fit(const Plan *plan, const PlanPair *pair, GError **error)
+{
+    gboolean by_dbus = profile_port == &profiles_dbus;
+    gboolean shadow_by_dbus = pair->edit && !g_file_test(NM_RUN_DIR, G_FILE_TEST_IS_DIR);
+
+    (void)plan;
+    if (!by_dbus && !shadow_by_dbus)
+        return TRUE;
+    return is_named_after_id(pair->candidate, pair->candidate->id, error) &&
+           (!pair->replaced || is_named_after_id(pair->replaced, pair->replaced->id, error));
+}
+
 /* What is asked of a pair, or of one that replaces something. */
 static const struct {
     gboolean (*suitable)(const Plan *plan, const PlanPair *pair, GError **error);
     gboolean if_replaced;
 } rules[] = {
-    {same_type, TRUE},     {boots, TRUE},           {is_known_good, TRUE},
-    {only_here, TRUE},     {ports_in_trial, FALSE}, {controller_in_trial, FALSE},
-    {not_the_last, FALSE},
+    {names_fit, FALSE},           {same_type, TRUE},     {boots, TRUE},
+    {is_known_good, TRUE},        {only_here, TRUE},     {ports_in_trial, FALSE},
+    {controller_in_trial, FALSE}, {not_the_last, FALSE},
 };
 
 static gboolean choose_priority(const Plan *plan, PlanPair *pair, GError **error)

@@ -50,7 +50,12 @@ static gboolean is_its_turn(Engine *engine, const Good *good)
         return TRUE;
     if (!network_get_device(engine->network, name, &device, NULL))
         return FALSE;
-    return !good->content || !device.active_uuid || strcmp(device.active_uuid, good->uuid) == 0;
+    if (!good->content)
+        return TRUE;
+    g_autoptr(Profile) known = good_profile(good), own = change_read(good, good->path, NULL);
+    if (!known || !own || !profile_same(known, own)) /* changed once more: that comes first */
+        return FALSE;
+    return !device.active_uuid || strcmp(device.active_uuid, good->uuid) == 0;
 }
 
 static enum candidate_fate open_trial(Engine *engine, const Good *good, GError **error)
@@ -155,16 +160,22 @@ static gboolean put_back(Engine *engine, const Good *good, GError **error)
 
 /* Whether the profile comes up for the first time in this boot: then nobody has activated it but NM itself.
  */
+static char *came_up(const Good *good)
+{
+    return g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, good->uuid, NULL);
+}
+
 static gboolean is_first(const Good *good)
 {
-    g_autofree char *path = g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, good->uuid, NULL);
-    g_autofree char *directory = g_path_get_dirname(path);
+    g_autofree char *path = came_up(good);
+    return !g_file_test(path, G_FILE_TEST_EXISTS);
+}
 
-    if (g_file_test(path, G_FILE_TEST_EXISTS))
-        return FALSE;
+static void mark_came_up(const Good *good)
+{
+    g_autofree char *path = came_up(good), *directory = g_path_get_dirname(path);
     (void)g_mkdir_with_parents(directory, 0700);
     (void)g_file_set_contents_full(path, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
-    return TRUE;
 }
 
 enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
@@ -180,6 +191,8 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     if (!known)
         return CANDIDATE_LEFT;
+    if (content && profile_same(content, known))
+        mark_came_up(good);
     if (content &&
         profile_same(content, known)) /* perhaps only since it was put back, and NM did not answer */
         return good->waiting || wait ? CANDIDATE_LEFT : settle(engine, known);
@@ -188,6 +201,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     if (!put_back(engine, good, &error))
         return later(error);
+    mark_came_up(good);
     enum candidate_fate fate = CANDIDATE_LEFT;
     if (content && !failed && !wait)
         fate = open_trial(engine, good, &error);
