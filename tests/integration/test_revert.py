@@ -22,7 +22,7 @@ class Revert(Case):
         self.assertEqual(self.status()["state"], "trying", "a failing check must not end a trial before its deadline")
         entry = self.assert_reverted(trial, "bad", "check-failed")
         self.assert_in_time(deadline)
-        self.assertGreaterEqual(self.watch.left("trying", self.started), deadline - 0.3, "reverted too early")
+        self.assertGreaterEqual(self.watch.left("trying", self.started), self.started + 7, "reverted too early")
         self.assertTrue(self.device.online())
         self.assertEqual({check: state for check, state in self.judged(entry["baseline"])}, {check: "passing"})
         self.assertEqual({check: state for check, state in self.judged(entry["after_revert"])}, {check: "passing"})
