@@ -215,11 +215,10 @@ static gboolean keeps_still(const Arrival *arrival, const Good *good)
 static enum candidate_fate guard_if_asked(const Arrival *arrival, gboolean again)
 {
     const Profile *profile = arrival->profile;
-    const char *guard = profile_annotation(profile, ANNOTATION_GUARD);
     const char *paths[] = {profile->path, NULL};
     g_autoptr(GError) error = NULL;
 
-    if (g_strcmp0(guard, "yes") != 0 && g_strcmp0(guard, "true") != 0)
+    if (!profile_asks_guard(profile))
         return CANDIDATE_LEFT;
     if (again) /* NM may have taken the device over with a file that somebody has changed */
         return ignore(arrival, "and is not guarded yet: it was not activated");

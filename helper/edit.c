@@ -133,7 +133,7 @@ static char *as_shadow(const struct record_pair *pair, gsize *ret_length, GError
  * their UUID). That costs nothing in the number of profiles. */
 enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
 
-/* Every file of the directory but `own` that gives the UUID another content, or hides it. */
+/* Every file of the directory but `own` (NULL: none is) that gives the UUID another content, or hides it. */
 static void add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
                        enum look look)
 {
@@ -144,31 +144,34 @@ static void add_strays(GPtrArray *strays, const char *directory, const char *uui
         const char *name = *next;
         g_autofree char *path = g_build_filename(directory, name, NULL);
         if (strcmp(name, tombstone) == 0 ||
-            (strcmp(path, own) != 0 && !profile_ignored(name) &&
+            (g_strcmp0(path, own) != 0 && !profile_ignored(name) &&
              (look == LOOK_AT_FILES || strstr(name, uuid)) && has_uuid(path, uuid)))
             g_ptr_array_add(strays, g_steal_pointer(&path));
     }
 }
 
-/* Paths (caller unrefs): another tool's second file of the UUID, a tombstone, and, when looking at files, our
- * shadow. */
-static GPtrArray *strays_of(const struct record_pair *pair, enum look look)
+/* In both directories; `shadow` (NULL: none) is no stray either. Paths; caller unrefs. */
+static GPtrArray *find_strays(const char *uuid, const char *own, const char *run_dir, const char *shadow,
+                              enum look look)
 {
     GPtrArray *strays = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *stored = g_path_get_dirname(pair->replaced.path);
-    g_autofree char *run = g_path_get_dirname(pair->candidate.path);
-    add_strays(strays, run, pair->replaced.uuid, look == LOOK_AT_NAMES ? pair->candidate.path : "", look);
-    add_strays(strays, stored, pair->replaced.uuid, pair->replaced.path, look);
+    g_autofree char *stored = g_path_get_dirname(own);
+    add_strays(strays, run_dir, uuid, shadow, look);
+    add_strays(strays, stored, uuid, own, look);
     return strays;
+}
+
+/* Another tool's second file of the UUID, a tombstone, and, when looking at files, our shadow. */
+static GPtrArray *strays_of(const struct record_pair *pair, enum look look)
+{
+    g_autofree char *run = g_path_get_dirname(pair->candidate.path);
+    return find_strays(pair->replaced.uuid, pair->replaced.path, run,
+                       look == LOOK_AT_NAMES ? pair->candidate.path : NULL, look);
 }
 
 GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir)
 {
-    GPtrArray *strays = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *stored = g_path_get_dirname(own);
-    add_strays(strays, run_dir, uuid, own, LOOK_AT_FILES);
-    add_strays(strays, stored, uuid, own, LOOK_AT_FILES);
-    return strays;
+    return find_strays(uuid, own, run_dir, NULL, LOOK_AT_FILES);
 }
 
 static gboolean any_stray(const struct record_pair *pair, enum look look)

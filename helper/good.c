@@ -321,9 +321,8 @@ gboolean good_store(const char *state_dir, const char *path, const char *uuid, c
 
 static gboolean asks_for_it(const Profile *candidate)
 {
-    const char *guard = profile_annotation(candidate, ANNOTATION_GUARD);
     return g_strcmp0(profile_annotation(candidate, ANNOTATION_START), "boot") == 0 ||
-           (guard && (strcmp(guard, "yes") == 0 || strcmp(guard, "true") == 0));
+           profile_asks_guard(candidate);
 }
 
 gboolean good_promote(const char *state_dir, const char *path, const Profile *candidate, const char *data,

@@ -221,6 +221,12 @@ gboolean profile_believed(const Profile *profile)
     return nm_setting_connection_get_num_permissions(s) == 0;
 }
 
+gboolean profile_asks_guard(const Profile *profile)
+{
+    const char *guard = profile_annotation(profile, ANNOTATION_GUARD);
+    return g_strcmp0(guard, "yes") == 0 || g_strcmp0(guard, "true") == 0;
+}
+
 /* A copy of the connection without what this program changes itself. */
 static NMConnection *without_flags(const Profile *profile)
 {

@@ -61,6 +61,9 @@ char **profile_annotation_keys(const Profile *profile);
  * he likes. (That the file is root's alone, store_read_trusted() has seen.) */
 gboolean profile_believed(const Profile *profile);
 
+/* Whether its annotation asks for it to be guarded. */
+gboolean profile_asks_guard(const Profile *profile);
+
 /* Whether two profiles mean the same to NetworkManager, secrets included, but for what this program changes
  * itself: autoconnect, autoconnect-priority and the nm-trial.* annotations. Comments and keys that NM does
  * not know do not count. */

@@ -49,15 +49,21 @@ static char *filename_of(const char *object, GError **error)
     return name ? g_strdup(g_variant_get_string(name, NULL)) : NULL;
 }
 
+static gboolean answers(GError **error)
+{
+    if (network_look(nm, NULL) == NETWORK_READY)
+        return TRUE;
+    g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
+    return FALSE;
+}
+
 static char **objects(GError **error)
 {
     g_autoptr(GVariant) reply = NULL;
     char **paths = NULL;
 
-    if (network_look(nm, NULL) == NETWORK_READY)
+    if (answers(error))
         reply = network_call(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "ListConnections", NULL, "(ao)", error);
-    else
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
     if (reply)
         g_variant_get(reply, "(^ao)", &paths);
     return paths;
@@ -242,10 +248,8 @@ static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
     g_autoptr(GVariant) owned = g_variant_ref_sink(settings), reply = NULL;
     guint32 flags = UPDATE_NO_REAPPLY | (to_disk ? UPDATE_TO_DISK : UPDATE_IN_MEMORY);
 
-    if (network_look(nm, NULL) != NETWORK_READY) {
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
+    if (!answers(error))
         return FALSE;
-    }
     if (network_get_profile(nm, profile->uuid, &known, &gone))
         reply = network_call(nm, known.object, NM_IFACE_CONNECTION, "Update2",
                              g_variant_new("(@a{sa{sv}}ua{sv})", owned, flags, NULL), "(a{sv})", error);

@@ -100,20 +100,20 @@ class Changed(Guarded):
         self.device.nmcli("connection", "up", "lan")
         self.reverted()
 
-    def test_deleted_and_made_anew(self):
+    def make_anew(self, addresses, gateway):
         self.watch.ignore_profiles()
         self.device.nmcli("connection", "delete", "lan")
         self.device.nmcli("connection", "add", "type", "ethernet", "con-name", "lan", "ifname", "eth0", "ipv4.method",
-                          "manual", "ipv4.addresses", NEW, "ipv4.gateway", "10.99.0.1", "ipv6.method", "disabled")
+                          "manual", "ipv4.addresses", addresses, "ipv4.gateway", gateway, "ipv6.method", "disabled")
+
+    def test_deleted_and_made_anew(self):
+        self.make_anew(NEW, "10.99.0.1")
         self.promoted()
         self.assertEqual(self.profile("lan")["connection"]["uuid"], uuid_of("lan"))
         self.boots_quietly(self.assert_new)
 
     def test_deleted_and_made_anew_badly(self):
-        self.watch.ignore_profiles()
-        self.device.nmcli("connection", "delete", "lan")
-        self.device.nmcli("connection", "add", "type", "ethernet", "con-name", "lan", "ifname", "eth0", "ipv4.method",
-                          "manual", "ipv4.addresses", BAD, "ipv4.gateway", "10.99.0.254", "ipv6.method", "disabled")
+        self.make_anew(BAD, "10.99.0.254")
         self.reverted()
         self.boots_quietly(self.assert_old)
 
