@@ -180,10 +180,29 @@ static void publish(const struct agent *agent, const EngineResult *result)
     view_publish(path, result->record, result->network_away ? NULL : agent->network);
 }
 
+/* Before each look, as directories may come later than the agent (NetworkManager's in /run, after a boot): to
+ * watch a thing twice is to watch it once. */
+static void watch(const struct agent *agent)
+{
+    g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
+    const struct {
+        const char *path;
+        guint32 mask;
+    } watched[] = {
+        {events, IN_MOVED_TO},
+        {agent->engine.state_dir, IN_MOVED_TO | IN_DELETE},
+        {agent->engine.profile_dir, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE},
+        {NM_RUN_PROFILE_DIR, IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(watched); i++)
+        (void)inotify_add_watch(agent->inotify, watched[i].path, watched[i].mask);
+}
+
 static void run(struct agent *agent)
 {
     g_auto(EngineResult) result = {0};
 
+    watch(agent);
     take_up(agent);
     int lock = store_lock(agent->engine.state_dir, 0, NULL);
     if (lock < 0) {
@@ -263,7 +282,6 @@ static gboolean set_up(struct agent *agent)
 
     g_autofree char *events = g_build_filename(agent->run_dir, NM_TRIAL_EVENTS, NULL);
     g_autoptr(GError) error = NULL;
-    (void)g_mkdir(NM_RUN_PROFILE_DIR, 0755); /* to watch it: an edit's shadow will be there */
     if (g_mkdir_with_parents(events, 0700) < 0 || g_chmod(agent->run_dir, 0755) < 0 ||
         !store_make_directory(agent->engine.state_dir, 0700, &error))
         journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error ? error->message : agent->run_dir);
@@ -272,13 +290,6 @@ static gboolean set_up(struct agent *agent)
     agent->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (agent->alive < 0 || agent->timer < 0 || agent->inotify < 0)
         return FALSE;
-    (void)inotify_add_watch(agent->inotify, events, IN_MOVED_TO);
-    (void)inotify_add_watch(agent->inotify, agent->engine.state_dir, IN_MOVED_TO | IN_DELETE);
-    for (const char *const *directory =
-             (const char *const[]){agent->engine.profile_dir, NM_RUN_PROFILE_DIR, NULL};
-         *directory; directory++)
-        (void)inotify_add_watch(agent->inotify, *directory,
-                                IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE);
     g_unix_fd_add(agent->timer, G_IO_IN, on_timer, agent);
     g_unix_fd_add(agent->inotify, G_IO_IN, on_files, agent);
     g_unix_signal_add(SIGTERM, on_signal, agent);

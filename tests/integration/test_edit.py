@@ -190,9 +190,21 @@ class Meanwhile(Edited):
 
     def test_the_shadow_is_changed(self):
         trial = self.edit_manual()
+        self.settled_record()  # nothing else makes the agent look
         self.device.run("sed", "-i", "s/the-new-secret/a-third-secret/", f"{SHADOWS}/lan.nmconnection")
         self.assert_reverted(trial, None, "candidate-changed")
         self.assert_old()
+
+    def test_the_shadow_is_changed_and_the_agent_was_there_first(self):
+        """It lives before NetworkManager, which makes its directories in /run."""
+        self.device.kill_nm(restart=False)
+        self.hold_agent()
+        self.device.run("rm", "-r", "/run/NetworkManager")
+        self.release_agent()
+        wait_for("an agent", self.helpers)
+        self.device.kill_nm()
+        self.device.nmcli("connection", "up", "lan")
+        self.test_the_shadow_is_changed()
 
     def test_the_record_is_lost(self):
         trial = self.edit_manual()
