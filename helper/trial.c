@@ -117,7 +117,7 @@ static bool still_up(const struct trial *trial, const struct facts *facts, int i
            (!trial->pair[i].has_replaced || given_up(facts));
 }
 
-/* The conditions of one pair. Those of the whole trial are in trial_holds(). */
+/* A condition of one pair. */
 static bool pair_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts, int i)
 {
     const struct trial_pair *p = &trial->pair[i];
@@ -185,20 +185,23 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
 static bool all_active(const struct trial *trial, const struct facts *facts)
 {
     int n = n_pairs(trial);
+    /*@ loop invariant 0 <= i <= n;
+        loop invariant \forall integer k; 0 <= k < i ==> facts->pair[k].activation == ACTIVATION_ACTIVE;
+        loop assigns i;
+        loop variant n - i; */
     for (int i = 0; i < n; i++)
         if (facts->pair[i].activation != ACTIVATION_ACTIVE)
             return false;
     return n > 0;
 }
 
-bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts, int *ret_pair)
+/* A condition of the whole trial. */
+static bool whole_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts)
 {
     bool disk = !facts->disk_failing;
     bool past = facts->now_ms >= trial->deadline_ms;
     bool passing = facts->checks == CHECKS_PASSING && all_active(trial, facts);
-    int n = n_pairs(trial);
 
-    *ret_pair = 0;
     switch (fact) {
     case FACT_ALWAYS:
         return true;
@@ -251,14 +254,25 @@ bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct f
     case FACT_CANDIDATE_STILL_UP:
     case FACT_ACTIVATING:
     case FACT_NOT_JUDGED:
-        for (int i = 0; i < n; i++)
-            if (pair_holds(fact, trial, facts, i)) {
-                *ret_pair = i;
-                return true;
-            }
         return false;
     }
     return false;
+}
+
+int trial_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts)
+{
+    int n = n_pairs(trial);
+
+    if (whole_holds(fact, trial, facts))
+        return 0;
+    /*@ loop invariant 0 <= i <= n;
+        loop invariant \forall integer k; 0 <= k < i ==> !pair_fact(fact, trial, facts, k);
+        loop assigns i;
+        loop variant n - i; */
+    for (int i = 0; i < n; i++)
+        if (pair_holds(fact, trial, facts, i))
+            return i;
+    return -1;
 }
 
 /* When a waiting trial has to be looked at again although nothing happened. */
@@ -271,6 +285,9 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
     if (!facts->disk_failing && facts->network == NETWORK_READY)
         at = INT64_MAX;
     at = earlier(at, trial->deadline_ms);
+    /*@ loop invariant 0 <= i <= TRIAL_PAIRS_MAX && at <= trial->deadline_ms;
+        loop assigns i, at;
+        loop variant TRIAL_PAIRS_MAX - i; */
     for (int i = 0; i < n_pairs(trial); i++)
         if (facts->pair[i].other_since_ms != 0 && trial->pair[i].was_active)
             at = earlier(at, later_by(facts->pair[i].other_since_ms, TRIAL_SUPERSEDED_MS));
@@ -278,21 +295,27 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
 }
 
 /* What PERSIST makes durable, beside the state and the reason that stand in the rule. */
-static struct trial persisted(const struct trial_rule *rule, const struct trial *trial,
+static struct trial persisted(struct trial_rule rule, const struct trial *trial,
                               const struct facts *facts)
 {
     struct trial next = *trial;
 
-    if (rule->fact == FACT_EXTEND)
+    if (rule.fact == FACT_EXTEND)
         next.deadline_ms = facts->request_deadline_ms;
-    if (rule->fact == FACT_FIRST_ACTIVE)
+    if (rule.fact == FACT_FIRST_ACTIVE)
+        /*@ loop invariant 0 <= i <= TRIAL_PAIRS_MAX;
+            loop assigns i, next.pair[0 .. TRIAL_PAIRS_MAX - 1].was_active;
+            loop variant TRIAL_PAIRS_MAX - i; */
         for (int i = 0; i < n_pairs(trial); i++)
             if (facts->pair[i].activation == ACTIVATION_ACTIVE)
                 next.pair[i].was_active = true;
-    if (rule->next != trial->state) {
-        next.state = rule->next;
-        next.reason = rule->reason;
-        if (rule->next == TRIAL_REVERTING) /* from here on it is the replaced profile that is activated */
+    if (rule.next != trial->state) {
+        next.state = rule.next;
+        next.reason = rule.reason;
+        if (rule.next == TRIAL_REVERTING) /* from here on it is the replaced profile that is activated */
+            /*@ loop invariant 0 <= i <= TRIAL_PAIRS_MAX;
+                loop assigns i, next.pair[0 .. TRIAL_PAIRS_MAX - 1].activated;
+                loop variant TRIAL_PAIRS_MAX - i; */
             for (int i = 0; i < n_pairs(trial); i++)
                 next.pair[i].activated = false;
     }
@@ -303,18 +326,23 @@ struct trial_step step(const struct trial *trial, const struct facts *facts)
 {
     struct trial_step result = {.action = ACTION_WAIT, .next = *trial, .wake_ms = INT64_MAX, .rule = -1};
 
+    /*@ loop invariant 0 <= r <= trial_n_rules;
+        loop invariant \forall integer k; 0 <= k < r ==> 
+                         trial_rules[k].state != trial->state || !holds(trial_rules[k].fact, trial, facts);
+        loop assigns r;
+        loop variant trial_n_rules - r; */
     for (int r = 0; r < trial_n_rules; r++) {
-        const struct trial_rule *rule = &trial_rules[r];
-        int pair = 0;
+        const struct trial_rule rule = trial_rules[r];
+        int pair = trial_holds(rule.fact, trial, facts);
 
-        if (rule->state != trial->state || !trial_holds(rule->fact, trial, facts, &pair))
+        if (rule.state != trial->state || pair < 0)
             continue;
-        result.action = rule->action;
+        result.action = rule.action;
         result.pair = pair;
         result.rule = r;
-        if (rule->action == ACTION_PERSIST)
+        if (rule.action == ACTION_PERSIST)
             result.next = persisted(rule, trial, facts);
-        if (rule->action == ACTION_WAIT)
+        if (rule.action == ACTION_WAIT)
             result.wake_ms = wake(trial, facts);
         return result;
     }

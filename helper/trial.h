@@ -209,8 +209,8 @@ struct trial_step {
 /* Decides. `trial` and `facts` are read only; every value of every field is allowed (n_pairs is clamped). */
 struct trial_step step(const struct trial *trial, const struct facts *facts);
 
-/* Whether `fact` holds; *ret_pair is the first pair that makes it hold (0 where no pair does). */
-bool trial_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts, int *ret_pair);
+/* The first pair that makes `fact` hold, 0 where it is the whole trial that does; -1: it does not hold. */
+int trial_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts);
 
 /* Names as they stand in the record, the journal and the documentation. Never NULL. */
 const char *trial_state_name(enum trial_state state);
