@@ -161,6 +161,14 @@ class Bench(Hands):
                                                    f"{sorted(addresses)}"))
         return broken
 
+    def no_checkpoint(self):
+        """One that is left would undo all of it later."""
+        try:
+            wait_for("no checkpoint", lambda: not self.checkpoints())
+        except LabError as error:
+            return [invariants.Broken(4, str(error))]
+        return []
+
     def log(self):
         """What happened, for a failure's report."""
         said = [f"{entry.get('SYSLOG_IDENTIFIER')}: {entry.get('MESSAGE')}" for entry in self.device.journal()

@@ -5,13 +5,12 @@ import re
 
 import calls_bus
 
-# What leaves something behind: a kill on either side of it finds another world
-EFFECTS = ("openat+create", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "fchmod", "fchmodat", "flock", "rename",
-           "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "chmod", "inotify_add_watch", "connect",
-           "clone", "clone3", "timerfd_settime")
+# What outlives its process: a kill on either side of it finds another world. (Locks, watches, timers and connections
+# end with the process.)
+EFFECTS = ("openat+create", "write", "pwrite64", "ftruncate", "fsync", "fdatasync", "fchmod", "fchmodat", "rename",
+           "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "chmod")
 ERRORS = ("EIO", "ENOSPC", "EINTR")
-# Of the sample: how many of each kind, in a scenario with NetworkManager and in one of files alone
-SAMPLE = {"kill": (4, 15), "fail": (4, 15), "bus": (4, 0)}
+KINDS = ("kill", "fail", "bus")
 DIES = ("bus-caller-dies", "bus-caller-dies-answered")
 
 
@@ -36,12 +35,31 @@ def alike(line):
     return re.sub(r"\d+", "N", line.partition(" ")[2])
 
 
-def _kills(calls):
-    """Before each call that has an effect and after it; in the reading in between, once before the first call and then
-    before every tenth: the world is the same there but for NetworkManager's own doings."""
-    quiet = 0
+def _is_effect(line):
+    call, path = line.split()[1:3]
+    return call in EFFECTS and path.startswith("/") and not path.startswith("/proc/")
+
+
+def _numbers(calls):
+    """The numbers of calls that are alike, by what they are."""
+    seen = collections.defaultdict(list)
     for n, line in enumerate(calls, 1):
-        effect = line.split()[1] in EFFECTS
+        seen[alike(line)].append(n)
+    return seen
+
+
+def _some(same):
+    """The first, the last and one in the middle."""
+    return sorted({same[0], same[len(same) // 2], same[-1]})
+
+
+def _kills(calls):
+    """Before each call that has an effect and after it (in /run, which a power cut drops: of those that are alike some);
+    in the reading in between, once before the first call and then before every tenth: the world is the same there but
+    for NetworkManager's own doings."""
+    quiet, some = 0, {n for same in _numbers(calls).values() for n in _some(same)}
+    for n, line in enumerate(calls, 1):
+        effect = _is_effect(line) and (n in some or not line.split()[2].startswith("/run/"))
         quiet = 0 if effect else quiet + 1
         if effect or quiet % 10 == 1:
             yield "kill-before", n
@@ -50,12 +68,8 @@ def _kills(calls):
 
 
 def _failures(calls):
-    """Of calls that are alike the first and the last."""
-    seen = collections.defaultdict(list)
-    for n, line in enumerate(calls, 1):
-        seen[alike(line)].append(n)
-    for same in seen.values():
-        for n in sorted({same[0], same[-1]}):
+    for same in _numbers(calls).values():
+        for n in _some(same):
             call, path = calls[n - 1].split()[1:3]
             yield from ((error, n) for error in ERRORS)
             if call in ("write", "pwrite64") and path.startswith("/"):
@@ -67,7 +81,7 @@ def points_of(calls, *, bus, boot):
     without; else the one or the other. Files alone (boot) know no difference: a boot follows anyway."""
     found = []
     if bus:
-        found = [(f"bus-{fault}", n) for n in range(1, len(calls) + 1) for fault in calls_bus.FAULTS]
+        found = [(f"bus-{fault}", n) for same in _numbers(calls).values() for n in _some(same) for fault in calls_bus.FAULTS]
     else:
         found = [*_kills(calls), *_failures(calls)]
     for fault, n in found:
@@ -76,17 +90,17 @@ def points_of(calls, *, bus, boot):
             yield Point(fault, n, cut)
 
 
-def sample(points, random, boot):
-    """Some of each kind, and of each kind's faults as evenly as can be."""
+def sample(points, random, number):
+    """So many of each kind, and of each kind's faults as evenly as can be."""
     chosen = []
-    for kind, numbers in SAMPLE.items():
+    for kind in KINDS:
         faults = collections.defaultdict(list)
         for point in points:
             if point.kind == kind:
                 faults[point.fault].append(point)
         order = [random.sample(same, len(same)) for same in faults.values()]
         random.shuffle(order)
-        for i in range(numbers[1] if boot else numbers[0]):
+        for i in range(number):
             left = [same for same in order if same]
             if left:
                 chosen.append(left[i % len(left)].pop())

@@ -18,6 +18,8 @@ class Scene:
     name = "start"
     answered = None  # the promise that a status of 0 gives: confirm, cancel
     stores = ()
+    opens = False  # it opens the trial: killed behind CheckpointCreate, its checkpoint ends by itself
+    needs_agent = False  # start refuses without one
 
     def prepare(self, device):
         """Before the device is switched on."""
@@ -38,6 +40,8 @@ class Scene:
 
 
 class Start(Scene):
+    opens = needs_agent = True
+
     def after(self, result, bench):
         if result.returncode == 0 and not result.stdout.startswith("trial "):
             yield f"start answered 0 without an id: {result.stdout!r}"
@@ -146,7 +150,7 @@ class Guard(Edit):
 
 class Guarded(Edit):
     """A guarded profile that nmcli has changed and brought up: the agent finds it."""
-    name = "guarded"
+    name, opens = "guarded", True
 
     def prepare(self, device):
         (device.disk / "etc/nm-trial/nm-trial.conf").write_text(CONF)

@@ -184,6 +184,8 @@ def _at_the_end(story, files, state, answered):
     sides = {story.side(files, device) for device in story.devices}
     if len(sides) > 1:
         yield Broken(2, f"a mix: {sides}")
+    if promotions(files) > promotions(story.files) and sides != {"new"}:
+        yield Broken(2, f"the history tells of a promotion, but the devices have {sides}")
     if state != "none":
         yield Broken(6, f"recovery has not ended (record: {state})")
     if answered == "confirm" and sides != {"new"}:
@@ -219,7 +221,8 @@ def judge(story, files, *, moment="cut", answered=None):
     """The promises that these files break. `moment`: "cut", what a power cut left, or "end", after recovery. `answered`:
     the command that had answered 0 before the cut."""
     state = record(files)
-    broken = [*_never_lost(story, put_back(files), state), *_untouched(story, files)]
+    booting = put_back(files) if moment == "cut" else files  # at the end that has been done
+    broken = [*_never_lost(story, booting, state), *_untouched(story, files)]
     if moment == "end":
         broken += _at_the_end(story, files, state, answered)
     return broken
