@@ -3,11 +3,12 @@
  *
  *     calls-fault LOG FAULT N COMMAND...
  *
- * FAULT: none; kill-before, kill-after; EIO, ENOSPC, EINTR in the call's place; short: a write of half of its bytes.
- * LOG gets one line for each call that counts: its number, name and path; a call that is faulted is its last or has "!".
- * What counts: calls that touch files, sockets, timers, threads. What does not: waiting, memory, the descriptors that
- * wake other threads (their number differs from run to run), and the system's own files that every program reads.
- * strace could do most of this, but neither counts by what a descriptor is nor shortens a write. */
+ * FAULT: none; kill-before, kill-after; EIO, ENOSPC, EINTR in the call's place; short: a write of half of its
+ * bytes. LOG gets one line for each call that counts: its number, name and path; a call that is faulted is
+ * its last or has "!". What counts: calls that touch files, sockets, timers, threads. What does not: waiting,
+ * memory, the descriptors that wake other threads (their number differs from run to run), and the system's
+ * own files that every program reads. strace could do most of this, but neither counts by what a descriptor
+ * is nor shortens a write. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -28,7 +29,10 @@
 /* Where a call has what it touches. */
 enum place { NOTHING, FD, PATH, AT };
 
-#define CALL(name, place) {SYS_##name, place, #name}
+#define CALL(name, place)                                                                                    \
+    {                                                                                                        \
+        SYS_##name, place, #name                                                                             \
+    }
 static const struct call {
     long number;
     enum place place;
@@ -82,8 +86,9 @@ static const struct call {
 #endif
 };
 
-static const char *const not_ours[] = {"/usr/", "/lib", "/etc/ld.so", "/etc/gnutls", "/etc/locale.alias", "/proc/filesystems",
-                                       "/sys/", "/selinux", "anon_inode:[eventfd]"};
+static const char *const not_ours[] = {
+    "/usr/", "/lib",     "/etc/ld.so",          "/etc/gnutls", "/etc/locale.alias", "/proc/filesystems",
+    "/sys/", "/selinux", "anon_inode:[eventfd]"};
 
 static _Noreturn void die(const char *what)
 {
@@ -315,8 +320,8 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int error;
-    } known[] = {{"none", 0},      {"kill-before", 0},  {"kill-after", 0}, {"short", 0},
-                 {"EIO", EIO},     {"ENOSPC", ENOSPC}, {"EINTR", EINTR}};
+    } known[] = {{"none", 0},  {"kill-before", 0}, {"kill-after", 0}, {"short", 0},
+                 {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EINTR", EINTR}};
 
     for (size_t i = 0; argc > 4 && i < sizeof known / sizeof *known; i++)
         if (strcmp(argv[2], known[i].name) == 0) {
