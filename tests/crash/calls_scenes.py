@@ -18,7 +18,8 @@ class Scene:
     name = "start"
     answered = None  # the promise that a status of 0 gives: confirm, cancel
     stores = ()
-    opens = False  # it opens the trial: killed behind CheckpointCreate, its checkpoint ends by itself
+    leaves = False  # a checkpoint that nobody knows of any more: killed behind CheckpointCreate; it ends by itself
+    tried = 0  # so many trials end before all is said: a change is found, and tried, by whoever comes next
     needs_agent = False  # start refuses without one
 
     def prepare(self, device):
@@ -40,7 +41,7 @@ class Scene:
 
 
 class Start(Scene):
-    opens = needs_agent = True
+    leaves = needs_agent = True
 
     def after(self, result, bench):
         if result.returncode == 0 and not result.stdout.startswith("trial "):
@@ -91,7 +92,7 @@ class AgentReverts(Agent):
 
 
 class Corrupt(Agent):
-    name, answered = "corrupt", None
+    name, answered, leaves = "corrupt", None, True
 
     def begin(self, bench):
         self.opened(bench)
@@ -150,7 +151,7 @@ class Guard(Edit):
 
 class Guarded(Edit):
     """A guarded profile that nmcli has changed and brought up: the agent finds it."""
-    name, opens = "guarded", True
+    name, leaves, tried = "guarded", True, 1
 
     def prepare(self, device):
         (device.disk / "etc/nm-trial/nm-trial.conf").write_text(CONF)
