@@ -21,8 +21,10 @@ static int run(Engine *engine)
 {
     g_auto(EngineResult) result = {0};
     g_autoptr(GError) error = NULL;
+    g_autofree char *good = g_build_filename(engine->state_dir, NM_TRIAL_GOOD, NULL);
 
     store_sweep(engine->state_dir);
+    store_sweep(good);
     store_sweep(engine->profile_dir);
     if (of_this_boot(engine))
         return EXIT_DONE;

@@ -12,11 +12,13 @@ import functools
 import hashlib
 import json
 import sys
+import urllib.parse
 
 PROFILES = "etc/NetworkManager/system-connections/"
 SHADOWS = "run/NetworkManager/system-connections/"
 STATE = "var/lib/nm-trial/"
 RECORD = STATE + "trial"
+PLACES = (PROFILES, STATE)
 OURS = ("autoconnect", "autoconnect-priority")
 
 USAGE = """invariants.py <LINES: judges disks. The first line is a story, each other line a disk:
@@ -24,6 +26,7 @@ USAGE = """invariants.py <LINES: judges disks. The first line is a story, each o
 {"devices": {"eth0": {"good": "lan", "candidate": "new"}}, "files": {PATH: BASE64}}
     the files as they were before the trial, PATH without a leading slash; `good` and `candidate` are profiles' ids.
     "content": BASE64 in place of "candidate": an edit in place, good's new content
+    "stores": [PATH] beside "devices": files that may come, with what is on trial and autoconnect off
 {"replay": ANY, "moment": "cut"|"end", "answered": null|"confirm"|"cancel", "files": {PATH: BASE64}}
     `cut`: what a power cut left; `end`: after recovery. "answered": which command had answered 0 by then."""
 
@@ -104,11 +107,33 @@ def boots(files, device):
     return [profile for profile in ready if priority(profile) == highest]
 
 
-class Story:
-    """What the device had before, and what is on trial: `devices` as in USAGE, `files` by path as bytes."""
+def _known_good(data):
+    """(path, content) of what is remembered of a guarded profile, None: there is none."""
+    words = dict(line.partition(b"=")[::2] for line in data.split(b"\n"))
+    if not words.get(b"content") or not words.get(b"path", b"").startswith(b"file:///"):
+        return None
+    return urllib.parse.unquote(words[b"path"].removeprefix(b"file:///").decode()), base64.b64decode(words[b"content"])
 
-    def __init__(self, devices, files):
-        self.devices, self.files = devices, files
+
+def put_back(files):
+    """The files as `nm-trial boot` hands them to NetworkManager: guarded profiles that somebody has changed are as they
+    are known to be good. (It ends the trial first; judge() has that by the record's state.)"""
+    now = dict(files)
+    for path, data in files.items():
+        known = _known_good(data) if path.startswith(STATE + "good/") and "/." not in path else None
+        if known:
+            there, good = parse(now.get(known[0], b"")), parse(known[1])
+            if good and (there is None or content(there) != content(good)):
+                now[known[0]] = known[1]
+    return now
+
+
+class Story:
+    """What the device had before, and what is on trial: `devices` and `stores` as in USAGE, `files` by path as
+    bytes."""
+
+    def __init__(self, devices, files, stores=()):
+        self.devices, self.files, self.stores = devices, files, stores
         self.good, self.new = {}, {}
         for device, words in devices.items():
             self.good[device] = content(self._named(words["good"]))
@@ -159,6 +184,8 @@ def _at_the_end(story, files, state, answered):
     sides = {story.side(files, device) for device in story.devices}
     if len(sides) > 1:
         yield Broken(2, f"a mix: {sides}")
+    if promotions(files) > promotions(story.files) and sides != {"new"}:
+        yield Broken(2, f"the history tells of a promotion, but the devices have {sides}")
     if state != "none":
         yield Broken(6, f"recovery has not ended (record: {state})")
     if answered == "confirm" and sides != {"new"}:
@@ -185,20 +212,23 @@ def _untouched(story, files):
             yield Broken(7, f"{path} has another content")
     for path in files:
         if path.startswith(PROFILES) and path not in story.files and loaded(path.removeprefix(PROFILES)):
-            yield Broken(7, f"{path} is new")
+            stored = parse(files[path]) if path in story.stores else None
+            if not stored or content(stored) not in story.new.values():
+                yield Broken(7, f"{path} is new")
 
 
 def judge(story, files, *, moment="cut", answered=None):
     """The promises that these files break. `moment`: "cut", what a power cut left, or "end", after recovery. `answered`:
     the command that had answered 0 before the cut."""
     state = record(files)
-    broken = [*_never_lost(story, files, state), *_untouched(story, files)]
+    booting = put_back(files) if moment == "cut" else files  # at the end that has been done
+    broken = [*_never_lost(story, booting, state), *_untouched(story, files)]
     if moment == "end":
         broken += _at_the_end(story, files, state, answered)
     return broken
 
 
-def files_below(root, places=(PROFILES, STATE)):
+def files_below(root, places=PLACES):
     """The files of a real tree that count, as judge() takes them."""
     return {str(path.relative_to(root)): path.read_bytes() for place in places
             for path in sorted((root / place).rglob("*")) if path.is_file() and not path.is_symlink()}
@@ -216,7 +246,7 @@ def main():
     for line in sys.stdin:
         words = json.loads(line)
         if story is None or "devices" in words:
-            story = Story(words["devices"], _decoded(words["files"]))
+            story = Story(words["devices"], _decoded(words["files"]), words.get("stores", ()))
             continue
         disks += 1
         broken = judge(story, _decoded(words["files"]), moment=words["moment"], answered=words.get("answered"))

@@ -171,6 +171,14 @@ class CallerKilled(Case):
         for one in stopped:
             one.wait(20)
 
+    def test_an_agent_that_cannot_be_says_why(self):
+        self.hold_agent()
+        for call in ("timerfd_create", "inotify_init1"):
+            died = self.device.run("strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                                   f"inject={call}:error=EMFILE", "nm-trial", "agent", check=False)
+            self.assertEqual(died.returncode, 1)
+        self.assertEqual(len(self.said("Too many open files")), 2)
+
     def test_waiting_helpers_die_without_a_trace(self):
         self.candidate()
         trial = self.wait_manual("good")

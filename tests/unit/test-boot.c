@@ -247,18 +247,23 @@ static void test_main_locked(void)
     earlier_end(f);
 }
 
-/* What killed writers left, in both directories. */
+/* What killed writers left, in every directory that they write to. */
 static void test_main_sweeps(void)
 {
     g_autoptr(Scratch) state = scratch_new(), profiles = scratch_new();
-    g_autofree char *in_state = NULL, *in_profiles = NULL;
+    g_autofree char *in_state = NULL, *in_profiles = NULL, *in_good = NULL;
+    g_autofree char *good = g_build_filename(state, NM_TRIAL_GOOD, NULL);
+    g_assert_cmpint(g_mkdir(good, 0700), ==, 0);
+    g_free(scratch_put(good, ".nm-trial-new.x.nmconnection", "left"));
     g_free(scratch_put(state, ".nm-trial-new.trial", "left"));
     g_free(scratch_put(profiles, ".nm-trial-new.x.nmconnection", "left"));
     g_assert_cmpint(boot_main(state, profiles), ==, EXIT_DONE);
     in_state = scratch_names(state);
     in_profiles = scratch_names(profiles);
-    g_assert_cmpstr(in_state, ==, NM_TRIAL_LOCK);
+    in_good = scratch_names(good);
+    g_assert_cmpstr(in_state, ==, NM_TRIAL_GOOD " " NM_TRIAL_LOCK);
     g_assert_cmpstr(in_profiles, ==, "");
+    g_assert_cmpstr(in_good, ==, "");
 }
 
 static void test_main_nothing(void)
