@@ -170,7 +170,9 @@ GPtrArray *checks_run(GDBusConnection *bus, const Record *record)
 
 char *checks_results_json(GPtrArray *results)
 {
-    g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), json_array_new());
+    g_autoptr(JsonArray) list = json_array_new();
+    g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), list);
+
     for (guint i = 0; i < results->len; i++) {
         const struct check_result *result = results->pdata[i];
         JsonObject *object = json_object_new();
@@ -178,7 +180,7 @@ char *checks_results_json(GPtrArray *results)
         json_object_set_string_member(object, "device", result->device);
         json_object_set_string_member(object, "state", result->passing ? "passing" : "failing");
         json_object_set_string_member(object, "output", result->output);
-        json_array_add_object_element(json_node_get_array(root), object);
+        json_array_add_object_element(list, object);
     }
     return json_to_string(root, FALSE);
 }

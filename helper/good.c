@@ -52,8 +52,8 @@ static GBytes *get_bytes(GKeyFile *file, const char *group, const char *key)
 {
     g_autofree char *base64 = g_key_file_get_string(file, group, key, NULL);
     gsize length = 0;
-    guchar *data = base64 && *base64 ? g_base64_decode(base64, &length) : NULL;
-    return data ? g_bytes_new_take(data, length) : NULL;
+    g_autofree guchar *data = base64 && *base64 ? g_base64_decode(base64, &length) : NULL;
+    return length > 0 ? g_bytes_new_take(g_steal_pointer(&data), length) : NULL; /* no profile is empty */
 }
 
 static char *format(const Good *good, gsize *ret_length)

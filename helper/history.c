@@ -125,9 +125,10 @@ void history_set_profile(JsonObject *pair, const char *name, const struct record
 static void set_results(JsonObject *entry, const char *name, const char *text)
 {
     JsonNode *node = text ? json_from_string(text, NULL) : NULL;
-    if (!node)
-        node = json_node_init_array(json_node_alloc(), json_array_new());
-    json_object_set_member(entry, name, node);
+    if (node)
+        json_object_set_member(entry, name, node);
+    else
+        json_object_set_array_member(entry, name, json_array_new());
 }
 
 static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *after_revert)
@@ -164,7 +165,8 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
 static gboolean save(const char *path, JsonArray *entries, GError **error)
 {
     g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), entries);
-    g_autofree char *body = json_to_string(root, TRUE), *sealed = NULL;
+    /* JSON-GLib makes of half a surrogate pair what it does not read again. */
+    g_autofree char *text = json_to_string(root, TRUE), *body = g_utf8_make_valid(text, -1), *sealed = NULL;
     gsize length = 0;
     sealed = envelope_seal(KIND, VERSION, body, strlen(body), &length);
     return store_write(path, sealed, length, error);

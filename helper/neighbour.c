@@ -326,7 +326,7 @@ static gboolean read_messages(GTask *task)
     if (size < 0 || from.nl_pid != 0)
         return TRUE;
 
-    guint left = size;
+    gint64 left = size; /* signed: what the last message lacks to its alignment is taken off, too */
     for (struct nlmsghdr *header = &buffer.header; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
         if (!on_message(task, header))
             return FALSE;

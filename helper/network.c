@@ -206,12 +206,17 @@ static GVariant *properties(Network *network, const char *path, const char *inte
 }
 
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
-                           GError **error)
+                           const char *type, GError **error)
 {
     g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "Get",
                                              g_variant_new("(ss)", interface, name), "(v)", error);
     g_autoptr(GVariant) box = reply ? g_variant_get_child_value(reply, 0) : NULL;
-    return box ? g_variant_get_variant(box) : NULL;
+    g_autoptr(GVariant) value = box ? g_variant_get_variant(box) : NULL;
+
+    if (!value || g_variant_is_of_type(value, G_VARIANT_TYPE(type)))
+        return g_steal_pointer(&value);
+    g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_REFUSED, "NetworkManager's %s is no %s", name, type);
+    return NULL;
 }
 
 static char *object_or_null(const char *path)
@@ -254,13 +259,13 @@ enum network_state network_look(Network *network, char **ret_why)
     g_free(network->nm_name);
     network->nm_name = owner(network);
     g_autoptr(GVariant) startup =
-        network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", &error) : NULL;
+        network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", "b", &error) : NULL;
     if (!network->nm_name)
         why = "NetworkManager is not running";
     else if (!startup)
         why = g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? "NetworkManager does not answer"
                                                                          : "NetworkManager is starting";
-    else if (!g_variant_is_of_type(startup, G_VARIANT_TYPE_BOOLEAN) || g_variant_get_boolean(startup))
+    else if (g_variant_get_boolean(startup))
         why = "NetworkManager is still in its startup";
     if (why && ret_why)
         *ret_why = g_strdup(why);
@@ -329,13 +334,12 @@ void network_device_clear(NetworkDevice *device)
 /* A modem's device is known by its control port once its network interface is up. */
 static char *device_by_interface(Network *network, const char *interface)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Devices", NULL);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Devices", "ao", NULL);
     g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
 
     for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) name = network_property(network, *path, NM_IFACE_DEVICE, "Interface", NULL);
-        if (name && g_variant_is_of_type(name, G_VARIANT_TYPE_STRING) &&
-            strcmp(g_variant_get_string(name, NULL), interface) == 0)
+        g_autoptr(GVariant) name = network_property(network, *path, NM_IFACE_DEVICE, "Interface", "s", NULL);
+        if (name && strcmp(g_variant_get_string(name, NULL), interface) == 0)
             return g_strdup(*path);
     }
     return NULL;
@@ -399,10 +403,10 @@ static gboolean deactivate(Network *network, const char *active, GError **error)
 
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error)
 {
-    g_autoptr(GVariant) state = network_property(network, active, NM_IFACE_ACTIVE, "State", error);
+    g_autoptr(GVariant) state = network_property(network, active, NM_IFACE_ACTIVE, "State", "u", error);
     if (!state)
         return FALSE;
-    *ret_state = g_variant_is_of_type(state, G_VARIANT_TYPE_UINT32) ? g_variant_get_uint32(state) : 0;
+    *ret_state = g_variant_get_uint32(state);
     return TRUE;
 }
 
@@ -416,16 +420,15 @@ GVariant *network_applied(Network *network, const char *device_object, GError **
 /* The paths of the profile's active connections. NULL with `error`. Caller unrefs. */
 static GPtrArray *activations_of(Network *network, const char *uuid, GError **error)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", error);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", "ao", error);
     g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
     if (!list)
         return NULL;
     for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) active = network_property(network, *path, NM_IFACE_ACTIVE, "Uuid", NULL);
-        if (active && g_variant_is_of_type(active, G_VARIANT_TYPE_STRING) &&
-            strcmp(g_variant_get_string(active, NULL), uuid) == 0)
+        g_autoptr(GVariant) active = network_property(network, *path, NM_IFACE_ACTIVE, "Uuid", "s", NULL);
+        if (active && strcmp(g_variant_get_string(active, NULL), uuid) == 0)
             g_ptr_array_add(found, g_strdup(*path));
     }
     return g_steal_pointer(&found);
@@ -433,7 +436,7 @@ static GPtrArray *activations_of(Network *network, const char *uuid, GError **er
 
 char **network_activations(Network *network)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", NULL);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "ActiveConnections", "ao", NULL);
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 
@@ -448,8 +451,8 @@ gboolean network_activation(Network *network, const char *active, char **ret_uui
         state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED || !g_variant_lookup(all, "Uuid", "s", &uuid) ||
         !g_variant_lookup(all, "Devices", "^ao", &devices) || !*devices)
         return FALSE;
-    g_autoptr(GVariant) name = network_property(network, *devices, NM_IFACE_DEVICE, "Interface", NULL);
-    if (!name || !g_variant_is_of_type(name, G_VARIANT_TYPE_STRING))
+    g_autoptr(GVariant) name = network_property(network, *devices, NM_IFACE_DEVICE, "Interface", "s", NULL);
+    if (!name)
         return FALSE;
     *ret_uuid = g_steal_pointer(&uuid);
     *ret_interface = g_strdup(g_variant_get_string(name, NULL));
@@ -518,7 +521,7 @@ gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GE
 
 char **network_checkpoints(Network *network, GError **error)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Checkpoints", error);
+    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Checkpoints", "ao", error);
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 

@@ -35,12 +35,12 @@ GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, cons
                       const char *interface, const char *method, GVariant *arguments, const char *reply,
                       GError **error);
 
-/* One call to the NM that the last look found, and one property of an object of its. NULL with a
- * NETWORK_ERROR. Caller unrefs. */
+/* One call to the NM that the last look found, and one property of an object of its, which has that `type`.
+ * NULL with a NETWORK_ERROR. Caller unrefs. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error);
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
-                           GError **error);
+                           const char *type, GError **error);
 
 /* No call may last beyond this CLOCK_BOOTTIME time (ms; 0: no such limit): a verdict does not wait for NM. */
 void network_set_limit(Network *network, gint64 until_ms);

@@ -73,16 +73,19 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
     g_autofree char *directory = g_path_get_dirname(path);
     g_autoptr(NMConnection) connection = NULL;
 
-    if (!g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, NULL)) {
+    /* GKeyFile reads a line up to a NUL in it, and its bytes would be seen by nobody else. */
+    if (strlen(data) != length || !g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, NULL)) {
         refuse_syntax(data, length, error);
         return NULL;
     }
-    for (const char *const *key = (const char *const[]){KEY_UUID, KEY_ID, NULL}; *key; key++)
-        if (!g_key_file_has_key(keyfile, GROUP_CONNECTION, *key, NULL)) {
+    for (const char *const *key = (const char *const[]){KEY_UUID, KEY_ID, NULL}; *key; key++) {
+        g_autofree char *own = g_key_file_get_string(keyfile, GROUP_CONNECTION, *key, NULL);
+        if (!own) { /* nor is one that is no UTF-8 */
             g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
-                        "section [connection] has no %s=; give the profile one of its own", *key);
+                        "section [connection] has no valid %s=; give the profile one of its own", *key);
             return NULL;
         }
+    }
     connection = nm_keyfile_read(keyfile, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
     if (!connection || !nm_connection_normalize(connection, NULL, NULL, error))
         return NULL;

@@ -45,7 +45,7 @@ static gboolean in(const char *path, const char *directory)
 /* The file of a profile, "" : none. NULL with `error`. Caller frees. */
 static char *filename_of(const char *object, GError **error)
 {
-    g_autoptr(GVariant) name = network_property(nm, object, NM_IFACE_CONNECTION, "Filename", error);
+    g_autoptr(GVariant) name = network_property(nm, object, NM_IFACE_CONNECTION, "Filename", "s", error);
     return name ? g_strdup(g_variant_get_string(name, NULL)) : NULL;
 }
 

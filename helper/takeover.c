@@ -84,7 +84,7 @@ static void look_at(const struct nlmsghdr *header, struct seen *seen)
     const struct ifaddrmsg *address = NLMSG_DATA(header);
     int left = (int)IFA_PAYLOAD(header);
 
-    if (header->nlmsg_type != RTM_NEWADDR || (int)address->ifa_index != seen->ifindex)
+    if (header->nlmsg_type != RTM_NEWADDR || left < 0 || (int)address->ifa_index != seen->ifindex)
         return;
     for (const struct rtattr *a = IFA_RTA(address); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
         if (a->rta_type != IFA_CACHEINFO || RTA_PAYLOAD(a) < sizeof(struct ifa_cacheinfo))
@@ -108,7 +108,7 @@ static gboolean read_answer(int fd, struct seen *seen)
 
     if (n < 0)
         return errno == EINTR;
-    unsigned int left = (unsigned int)n;
+    gint64 left = n; /* signed: what the last message lacks to its alignment is taken off, too */
     for (const struct nlmsghdr *header = &answer.header; NLMSG_OK(header, left);
          header = NLMSG_NEXT(header, left)) {
         if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)

@@ -21,3 +21,6 @@ char *sample_uuid(int n);
  * "candidate-<i>.nmconnection" and "replaced-<i>.nmconnection" in `directory`, both as start leaves them.
  * Caller frees. */
 Record *sample_record(const char *directory, enum trial_state state, int n_pairs);
+
+/* Both say the same, in every field. */
+void sample_assert_same(const Record *a, const Record *b);

@@ -237,6 +237,24 @@ static void test_failed_at_most(void)
     assert_content(after->failed->pdata[GOOD_FAILED_MAX - 1], 2);
 }
 
+/* No bytes are no content: the profile would be guarded, with nothing to put back. */
+static void test_no_bytes(void)
+{
+    static const char body[] = "[good]\npath=file:///etc/x\nuuid=5a3b1c9e-0000-4000-8000-000000000002\n"
+                               "content=W\nwaiting==\n[failed]\n0=\n";
+    g_autoptr(Scratch) state = scratch_new();
+    g_autofree char *directory = g_build_filename(state, NM_TRIAL_GOOD, NULL);
+    gsize length = 0;
+    g_autofree char *file = envelope_seal("nm-trial-good", 1, body, strlen(body), &length);
+
+    g_assert_cmpint(g_mkdir(directory, 0700), ==, 0);
+    g_autofree char *path = scratch_put(directory, "x", file);
+    g_autoptr(Good) good = reload(state);
+    g_assert_null(good->content);
+    g_assert_null(good->waiting);
+    g_assert_cmpuint(good->failed->len, ==, 0);
+}
+
 /* A disk that does not answer is no "there is none": a promotion must not go on without its copy. */
 static void test_unreadable(void)
 {
@@ -271,6 +289,7 @@ int main(int argc, char **argv)
     g_test_add_func("/good/verdicts", test_verdicts);
     g_test_add_func("/good/delivery", test_delivery);
     g_test_add_func("/good/failed-at-most", test_failed_at_most);
+    g_test_add_func("/good/no-bytes", test_no_bytes);
     g_test_add_func("/good/unreadable", test_unreadable);
     return g_test_run();
 }

@@ -17,56 +17,12 @@ static Record *parse(const char *data, gsize length)
     return record;
 }
 
-static void assert_profile(const struct record_profile *a, const struct record_profile *b)
-{
-    g_assert_cmpstr(a->uuid, ==, b->uuid);
-    g_assert_cmpstr(a->id, ==, b->id);
-    g_assert_cmpstr(a->path, ==, b->path);
-    g_assert_cmpmem(a->data, a->length, b->data, b->length);
-    if (b->data)
-        g_assert_cmpint(b->data[b->length], ==, '\0'); /* as record.h says of none, but readers rely on it */
-}
-
-static void assert_same(const Record *a, const Record *b)
-{
-    g_assert_cmpstr(a->id, ==, b->id);
-    g_assert_cmpint(a->trial.state, ==, b->trial.state);
-    g_assert_cmpint(a->trial.reason, ==, b->trial.reason);
-    g_assert_cmpint(a->trial.confirm, ==, b->trial.confirm);
-    g_assert_cmpint(a->trial.fallback, ==, b->trial.fallback);
-    g_assert_cmpint(a->trial.deadline_ms, ==, b->trial.deadline_ms);
-    g_assert_cmpint(a->trial.hold_ms, ==, b->trial.hold_ms);
-    g_assert_cmpint(a->trial.n_pairs, ==, b->trial.n_pairs);
-    g_assert_cmpstr(a->boot_id, ==, b->boot_id);
-    g_assert_cmpint(a->started_ms, ==, b->started_ms);
-    g_assert_cmpstr(a->started_by, ==, b->started_by);
-    g_assert_true(g_strv_equal((const char *const *)a->checks, (const char *const *)b->checks));
-    g_assert_cmpstr(a->nm_name, ==, b->nm_name);
-    g_assert_cmpstr(a->checkpoint, ==, b->checkpoint);
-    g_assert_cmpstr(a->checkpoint_nm, ==, b->checkpoint_nm);
-    g_assert_cmpint(a->checkpoint_created_ms, ==, b->checkpoint_created_ms);
-    g_assert_cmpstr(a->detail, ==, b->detail);
-    g_assert_cmpstr(a->baseline, ==, b->baseline);
-    for (int i = 0; i < a->trial.n_pairs; i++) {
-        const struct record_pair *p = &a->pair[i], *q = &b->pair[i];
-        g_assert_cmpint(a->trial.pair[i].has_replaced, ==, b->trial.pair[i].has_replaced);
-        g_assert_cmpint(a->trial.pair[i].activated, ==, b->trial.pair[i].activated);
-        g_assert_cmpint(a->trial.pair[i].was_active, ==, b->trial.pair[i].was_active);
-        g_assert_cmpstr(p->device, ==, q->device);
-        g_assert_cmpint(p->edit, ==, q->edit);
-        g_assert_cmpint(p->priority, ==, q->priority);
-        g_assert_cmpstr(p->active_path, ==, q->active_path);
-        assert_profile(&p->candidate, &q->candidate);
-        assert_profile(&p->replaced, &q->replaced);
-    }
-}
-
 static void assert_round_trip(const Record *record)
 {
     gsize length = 0, again_length = 0;
     g_autofree char *data = record_format(record, &length);
     g_autoptr(Record) read = parse(data, length);
-    assert_same(record, read);
+    sample_assert_same(record, read);
     g_autofree char *again = record_format(read, &again_length);
     g_assert_cmpmem(data, length, again, again_length);
 }
@@ -223,7 +179,7 @@ static void test_every_bit_flipped(void)
             data[i] = (char)(data[i] ^ (1 << bit));
         }
     g_autoptr(Record) read = parse(data, length);
-    assert_same(record, read);
+    sample_assert_same(record, read);
 }
 
 static void test_every_truncation(void)
