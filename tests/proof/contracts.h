@@ -139,7 +139,7 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
 
 /*@ requires \valid_read(trial) && \valid_read(facts);
     assigns \nothing;
-    ensures \result != 0 <==> every_candidate_active(trial, facts); */
+    ensures active: \result != 0 <==> every_candidate_active(trial, facts); */
 static bool all_active(const struct trial *trial, const struct facts *facts);
 
 /*@ requires \valid_read(trial) && \valid_read(facts);
@@ -158,7 +158,7 @@ int trial_holds(enum trial_fact fact, const struct trial *trial, const struct fa
 
 /*@ requires \valid_read(trial) && \valid_read(facts);
     assigns \nothing;
-    ensures trial->state == TRIAL_TRYING ==> \result <= trial->deadline_ms;
+    ensures in_time: trial->state == TRIAL_TRYING ==> \result <= trial->deadline_ms;
     ensures trial->state != TRIAL_TRYING ==> \result == \min(facts->now_ms + TRIAL_RETRY_MS, INT64_MAX); */
 static int64_t wake(const struct trial *trial, const struct facts *facts);
 
