@@ -24,7 +24,8 @@ USAGE = """invariants.py <LINES: judges disks. The first line is a story, each o
 {"devices": {"eth0": {"good": "lan", "candidate": "new"}}, "files": {PATH: BASE64}}
     the files as they were before the trial, PATH without a leading slash; `good` and `candidate` are profiles' ids.
     "content": BASE64 in place of "candidate": an edit in place, good's new content
-{"replay": ANY, "moment": "cut"|"end", "answered": null|"confirm"|"cancel", "files": {PATH: BASE64}}
+    "staged": true beside "candidate": its file is first written by what is cut, so it may be absent
+{"replay": ANY, "moment": "cut"|"end", "answered": null|"stage"|"confirm"|"cancel", "files": {PATH: BASE64}}
     `cut`: what a power cut left; `end`: after recovery. "answered": which command had answered 0 by then."""
 
 
@@ -114,6 +115,7 @@ class Story:
             self.good[device] = content(self._named(words["good"]))
             edited = base64.b64decode(words["content"]) if "content" in words else None
             self.new[device] = content(parse(edited) if edited else self._named(words["candidate"]))
+        self.staged = {content(self._named(words["candidate"])) for words in devices.values() if words.get("staged")}
         self.own = {path for path, data in files.items() if path.startswith(PROFILES) and parse(data) and
                     any(content(parse(data)) in (self.good[device], self.new[device]) for device in devices)}
 
@@ -171,13 +173,14 @@ def _at_the_end(story, files, state, answered):
             yield Broken(7, f"{path} is left over")
 
 
-def _untouched(story, files):
+def _untouched(story, files, answered):
     for path, old in story.files.items():
         now = files.get(path)
         if path.startswith(STATE):
             continue
         if now is None:
-            yield Broken(7, f"{path} is gone")
+            if answered or not parse(old) or content(parse(old)) not in story.staged:
+                yield Broken(7, f"{path} is gone")
         elif path not in story.own and now != old:
             yield Broken(7, f"{path} was touched")
         elif path in story.own and (parse(now) is None or
@@ -190,9 +193,9 @@ def _untouched(story, files):
 
 def judge(story, files, *, moment="cut", answered=None):
     """The promises that these files break. `moment`: "cut", what a power cut left, or "end", after recovery. `answered`:
-    the command that had answered 0 before the cut."""
+    the last command that had answered 0 before the cut."""
     state = record(files)
-    broken = [*_never_lost(story, files, state), *_untouched(story, files)]
+    broken = [*_never_lost(story, files, state), *_untouched(story, files, answered)]
     if moment == "end":
         broken += _at_the_end(story, files, state, answered)
     return broken

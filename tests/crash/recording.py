@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What is done on the device whose disk logs every write: the scenarios, the controls, and a recording of one of them.
+
+A recording is a folder: base.raw, the disk at first; log.raw, every write since; story.json, what the device had, where
+in the log the scenario began and ended, and after which entry a command had answered."""
+import base64
+import contextlib
+import json
+import re
+import shutil
+
+from device import Device, wait_for
+import invariants
+import logdisk
+
+SECRET = "[wifi-security]\nkey-mgmt=wpa-psk\npsk=the-old-secret\n"
+BAD = {"address": "10.99.{n}.66/24", "gateway": "10.99.{n}.254"}
+MANUAL = ("--confirm", "manual", "--check", "none")
+NM = ("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.NetworkManager")
+
+
+class Run:
+    """One scenario's hands on the device."""
+
+    def __init__(self, device, disk):
+        self.device, self.disk, self.answered = device, disk, []
+
+    def answer(self, command):
+        """From this entry of the log on, what the command has said must be true."""
+        self.answered.append([command, self.disk.entries()])
+
+    def start(self, *what, timeout="60s"):
+        self.device.run("nm-trial", "start", *what, *MANUAL, "--timeout", timeout)
+
+    def confirm(self):
+        wait_for("a confirm that is accepted", lambda: self.device.run("nm-trial", "confirm", check=False).returncode == 0)
+        self.answer("confirm")
+
+    def cancel(self):
+        self.device.run("nm-trial", "cancel")
+        self.answer("cancel")
+
+    def closed(self):
+        wait_for("the end of the trial", lambda: not (self.device.disk / invariants.RECORD).exists(), 30)
+
+    def put(self, text):
+        self.device.run("sh", "-c", "cat >/run/new.nmconnection", stdin=text)
+        return "/run/new.nmconnection"
+
+    def modify_badly(self):
+        self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", "10.99.0.66/24", "ipv4.gateway", "10.99.0.254")
+
+    def file(self, name):
+        return self.device.profile_path(name).read_bytes()
+
+
+def edited(text, **words):
+    """The lab's profile "lan" with another address and another secret."""
+    old, new = Device.profile_text("lan"), Device.profile_text("lan", **words)
+    return text.replace(old.partition("[ipv4]")[2].partition("[ipv6]")[0], new.partition("[ipv4]")[2].partition("[ipv6]")[0])
+
+
+class Scenario:
+    """`devices`: what is on trial where, as the oracle takes it."""
+    helper, control = True, False
+    devices = {"eth0": {"good": "lan", "candidate": "new"}}
+    files = {}  # that the scenario makes, as it is to make them
+
+    def profiles(self, device):
+        device.profile_file("lan", "# by hand\n" + device.profile_text("lan"))
+        device.profile("new", autoconnect=False, address="10.99.{n}.20/24")
+        device.profile("other", device="eth1")
+
+    def prepare(self, run):
+        """On the running device, before the recording begins."""
+
+    def act(self, run):
+        raise NotImplementedError
+
+
+class Promote(Scenario):
+    def act(self, run):
+        run.start("new")
+        run.device.wait_active("new")
+        run.confirm()
+        run.closed()
+
+
+class Timeout(Scenario):
+    def act(self, run):
+        run.start("new", timeout="2s")
+        run.closed()
+
+
+class Cancel(Scenario):
+    def act(self, run):
+        run.start("new")
+        run.device.wait_active("new")
+        run.cancel()
+        run.closed()
+
+
+class Edit(Scenario):
+    words = {"address": "10.99.{n}.40/24"}
+
+    def profiles(self, device):
+        text = "# by hand\n" + device.profile_text("lan").replace("[ipv6]", SECRET + "\n[ipv6]")
+        device.profile_file("lan", text)
+        device.profile("other", device="eth1")
+        self.text = edited(text, **self.words).replace("the-old-secret", "the-new-secret")
+        self.devices = {"eth0": {"good": "lan", "content": base64.b64encode(self.text.encode()).decode()}}
+
+    def act(self, run):
+        run.start("--edit", "lan", "--from", run.put(self.text))
+        run.confirm()
+        run.closed()
+
+
+class EditReverted(Edit):
+    words = BAD
+
+    def act(self, run):
+        run.start("--edit", "lan", "--from", run.put(self.text), timeout="2s")
+        run.closed()
+
+
+class Two(Scenario):
+    """Two devices in one trial."""
+    devices = {"eth0": {"good": "lan", "candidate": "new"}, "eth1": {"good": "lan1", "candidate": "new1"}}
+
+    def profiles(self, device):
+        for suffix, port in (("", "eth0"), ("1", "eth1")):
+            device.profile("lan" + suffix, device=port)
+            device.profile("new" + suffix, device=port, autoconnect=False, address="10.99.{n}.20/24")
+
+    def act(self, run):
+        run.start("new", "new1")
+        for suffix, port in (("", "eth0"), ("1", "eth1")):
+            run.device.wait_active("new" + suffix, port)
+        run.confirm()
+        run.closed()
+
+
+class Stage(Scenario):
+    """The candidate's file comes into being."""
+    devices = {"eth0": {"good": "lan", "candidate": "new", "staged": True}}
+
+    def profiles(self, device):
+        device.profile("lan")
+        device.profile("other", device="eth1")
+        self.text = device.profile_text("new", address="10.99.{n}.20/24")
+        self.files = {invariants.PROFILES + "new.nmconnection": self.text.encode()}
+
+    def act(self, run):
+        run.device.run("nm-trial", "stage", run.put(self.text))
+        run.answer("stage")
+        run.start("new")
+        run.cancel()
+        run.closed()
+
+
+class Modify(Scenario):
+    """Control: `nmcli connection modify` alone."""
+    helper, control = False, True
+    devices = {"eth0": {"good": "lan", "candidate": "bad"}}
+
+    def profiles(self, device):
+        device.profile("lan")
+        device.profile("bad", autoconnect=False, **BAD)  # what the oracle calls new; never used
+        device.profile("other", device="eth1")
+
+    def prepare(self, run):
+        """lan's file is as NetworkManager writes it: what it writes later differs in what was changed alone."""
+        run.device.nmcli("connection", "modify", "lan", "ipv4.route-metric", "50")
+        run.device.nmcli("connection", "up", "lan")
+        run.device.wait_active("lan")
+
+    def act(self, run):
+        run.modify_badly()
+        run.device.nmcli("connection", "up", "lan")
+
+
+class Checkpoint(Modify):
+    """Control: the same under a checkpoint of NetworkManager, which rolls it back after 6 s."""
+
+    def act(self, run):
+        before = run.file("lan")
+        run.device.run(*NM, "/org/freedesktop/NetworkManager", "org.freedesktop.NetworkManager.CheckpointCreate",
+                       "array:objpath:", "uint32:6", "uint32:0")
+        run.modify_badly()
+        run.device.nmcli("connection", "up", "lan")
+        wait_for("the rollback", lambda: run.file("lan") == before, 20)
+
+
+SCENARIOS = {"promote": Promote, "timeout": Timeout, "cancel": Cancel, "edit": Edit, "edit-reverted": EditReverted,
+             "two": Two, "stage": Stage}
+CONTROLS = {"checkpoint": Checkpoint, "modify": Modify}
+
+
+class Recording:
+    def __init__(self, folder):
+        self.dir = folder
+        told = json.loads((folder / "story.json").read_text())
+        self.kind, self.begin, self.end, self.control = (told[key] for key in ("kind", "begin", "end", "control"))
+        self._answered = told["answered"]
+        self.answers = {entry for _, entry in self._answered}
+        files = {path: base64.b64decode(data) for path, data in told["files"].items()}
+        self.story = invariants.Story(told["devices"], files)
+
+    def answered(self, cut):
+        """The last command that had answered 0 before the cut."""
+        return next((command for command, entry in reversed(self._answered) if cut.after >= entry), None)
+
+
+def record(device, folder, kind, name, helper, syncing):
+    """Makes a device whose disk logs every write, does the scenario on it and cuts its power. The device stays, without
+    a disk."""
+    scenario = {**SCENARIOS, **CONTROLS}[name]()
+    device.create(helper if scenario.helper else None)
+    scenario.profiles(device)
+    disk = logdisk.LogDisk(kind, folder, device.disk, lambda place: _move(device.disk, place))
+    try:
+        device.boot()
+        device.wait_active("lan")
+        run = Run(device, disk)
+        scenario.prepare(run)
+        logdisk.syncfs(device.disk)
+        files, begin = {**invariants.files_below(device.disk), **scenario.files}, disk.entries()
+        with logdisk.Syncing(device.disk) if syncing else contextlib.nullcontext():
+            scenario.act(run)
+        logdisk.syncfs(device.disk)
+        end = disk.entries()
+    finally:
+        if device.running():
+            device.power_cut()
+        disk.close()
+    (folder / "story.json").write_text(json.dumps({
+        "kind": kind, "devices": scenario.devices, "begin": begin, "end": end, "control": scenario.control,
+        "answered": run.answered, "files": {path: base64.b64encode(data).decode() for path, data in files.items()}}))
+    return Recording(folder)
+
+
+def _move(source, target):
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(source)
+    source.mkdir()
+
+
+def address(profile):
+    """The address that a profile of the lab gives its device."""
+    return re.match("[^,]*", profile["ipv4", "address1"])[0]
