@@ -11,19 +11,21 @@ import collections
 import functools
 import hashlib
 import json
+import re
 import sys
 
 PROFILES = "etc/NetworkManager/system-connections/"
 SHADOWS = "run/NetworkManager/system-connections/"
 STATE = "var/lib/nm-trial/"
 RECORD = STATE + "trial"
-OURS = ("autoconnect", "autoconnect-priority")
+FLAGS = ("autoconnect", "autoconnect-priority", "timestamp")  # ours, and what NetworkManager writes and ignores
 
 USAGE = """invariants.py <LINES: judges disks. The first line is a story, each other line a disk:
 
 {"devices": {"eth0": {"good": "lan", "candidate": "new"}}, "files": {PATH: BASE64}}
     the files as they were before the trial, PATH without a leading slash; `good` and `candidate` are profiles' ids.
     "content": BASE64 in place of "candidate": an edit in place, good's new content
+    "guarded": true beside that: somebody changes the profile; only `nm-trial boot` makes such a disk right
     "staged": true beside "candidate": its file is first written by what is cut, so it may be absent
 {"replay": ANY, "moment": "cut"|"end", "answered": null|"stage"|"confirm"|"cancel", "files": {PATH: BASE64}}
     `cut`: what a power cut left; `end`: after recovery. "answered": which command had answered 0 by then."""
@@ -71,15 +73,16 @@ def priority(profile):
 
 
 def content(profile):
-    """All but what nm-trial may change."""
+    """All but what nm-trial may change, and what says nothing."""
     return frozenset((key, value) for key, value in profile.items()
-                     if not (key[0] == "connection" and key[1] in OURS) and key[0] != ".nmmeta" and
+                     if not (key[0] == "connection" and key[1] in FLAGS) and key[0] != ".nmmeta" and
                      not (key[0] == "user" and key[1].startswith("nm-trial.")))
 
 
 def loaded(name):
-    """Whether NetworkManager reads a file of that name in /etc."""
-    return not (name.startswith(".") or name.endswith("~") or name.endswith(".nmmeta") or "/" in name)
+    """Whether NetworkManager reads a file of that name in /etc. Its own temporary ones end in six characters."""
+    return not (name.startswith(".") or name.endswith("~") or name.endswith(".nmmeta") or "/" in name or
+                re.search(r"\.nmconnection\.[A-Za-z0-9]{6}$", name))
 
 
 def profiles(files):
@@ -115,6 +118,7 @@ class Story:
             self.good[device] = content(self._named(words["good"]))
             edited = base64.b64decode(words["content"]) if "content" in words else None
             self.new[device] = content(parse(edited) if edited else self._named(words["candidate"]))
+        self.guarded = any(words.get("guarded") for words in devices.values())
         self.staged = {content(self._named(words["candidate"])) for words in devices.values() if words.get("staged")}
         self.own = {path for path, data in files.items() if path.startswith(PROFILES) and parse(data) and
                     any(content(parse(data)) in (self.good[device], self.new[device]) for device in devices)}
@@ -194,6 +198,8 @@ def _untouched(story, files, answered):
 def judge(story, files, *, moment="cut", answered=None):
     """The promises that these files break. `moment`: "cut", what a power cut left, or "end", after recovery. `answered`:
     the last command that had answered 0 before the cut."""
+    if moment == "cut" and story.guarded:
+        return []
     state = record(files)
     broken = [*_never_lost(story, files, state), *_untouched(story, files, answered)]
     if moment == "end":

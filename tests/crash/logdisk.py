@@ -17,7 +17,7 @@ import threading
 from device import wait_for
 import writelog
 
-SIZES = {"ext4": 64, "xfs": 320, "btrfs": 128}  # MiB; the least that mkfs makes without being asked twice
+SIZES = {"ext4": 96, "xfs": 320, "btrfs": 192}  # MiB; little, for it is copied for each cut; a journald must fit
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F", "-N", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
         "xfs": ["mkfs.xfs", "-q", "-f"],
         "btrfs": ["mkfs.btrfs", "-q", "-f"]}
@@ -77,14 +77,19 @@ def syncfs(place):
 
 
 class Mounted:
-    """A file system in a file, mounted through a loop device of its own, so that nothing is cached from before."""
+    """A file system in a file, mounted through a loop device of its own, so that nothing is cached from before. `enter`:
+    the words that run a command in another mount namespace, where it shall be."""
 
-    def __init__(self, path, place, kind):
-        self.place, self.kind = place, kind
+    def __init__(self, path, place, kind, enter=()):
+        self.place, self.kind, self.enter = place, kind, enter
         self._loop, held = _attach(path)
         try:
-            _checked(LIBC.mount(os.fsencode(self._loop), os.fsencode(place), kind.encode(), 0, OPTIONS[kind].encode()),
-                     f"mount {kind} {path}")
+            if enter:
+                options = ["-o", OPTIONS[kind]] if OPTIONS[kind] else []
+                subprocess.run([*enter, "mount", "-t", kind, *options, self._loop, place], check=True)
+            else:
+                _checked(LIBC.mount(os.fsencode(self._loop), os.fsencode(place), kind.encode(), 0,
+                                    OPTIONS[kind].encode()), f"mount {kind} {path}")
         finally:
             os.close(held)
 
@@ -92,7 +97,10 @@ class Mounted:
         return self
 
     def __exit__(self, *_):
-        unmount(self.place)
+        if self.enter:
+            subprocess.run([*self.enter, "umount", self.place], check=True)
+        else:
+            unmount(self.place)
         if self.kind == "btrfs":
             forget(self._loop)
 
@@ -110,8 +118,8 @@ def make(kind, path, fill):
 
 
 class LogDisk:
-    def __init__(self, kind, folder, place, fill):
-        """Makes the disk in the empty `folder` (base.raw is what it was at first) and mounts it on `place`."""
+    def __init__(self, kind, folder, fill, place, enter=()):
+        """Makes the disk in the empty `folder` (base.raw is what it was at first) and mounts it as Mounted does."""
         self.kind, self.dir = kind, pathlib.Path(folder)
         self.base, self.log, self.disk = (self.dir / name for name in ("base.raw", "log.raw", "disk.raw"))
         make(kind, self.base, fill)
@@ -120,7 +128,7 @@ class LogDisk:
             path.touch()
         os.truncate(self.log, 4 << 30)
         self._serve()
-        self._mounted = Mounted(self.disk, place, kind)
+        self._mounted = Mounted(self.disk, place, kind, enter)
 
     def _serve(self):
         drivers = (f"driver=file,node-name=data,filename={self.dir}/data.raw,cache.no-flush=on",

@@ -6,7 +6,6 @@ in the log the scenario began and ended, and after which entry a command had ans
 import base64
 import contextlib
 import json
-import re
 import shutil
 
 from device import Device, wait_for
@@ -16,6 +15,7 @@ import logdisk
 SECRET = "[wifi-security]\nkey-mgmt=wpa-psk\npsk=the-old-secret\n"
 BAD = {"address": "10.99.{n}.66/24", "gateway": "10.99.{n}.254"}
 MANUAL = ("--confirm", "manual", "--check", "none")
+NEW = "/var/tmp/new.nmconnection"
 NM = ("dbus-send", "--system", "--print-reply=literal", "--dest=org.freedesktop.NetworkManager")
 
 
@@ -43,15 +43,16 @@ class Run:
     def closed(self):
         wait_for("the end of the trial", lambda: not (self.device.disk / invariants.RECORD).exists(), 30)
 
-    def put(self, text):
-        self.device.run("sh", "-c", "cat >/run/new.nmconnection", stdin=text)
-        return "/run/new.nmconnection"
-
     def modify_badly(self):
         self.device.nmcli("connection", "modify", "lan", "ipv4.addresses", "10.99.0.66/24", "ipv4.gateway", "10.99.0.254")
 
     def file(self, name):
         return self.device.profile_path(name).read_bytes()
+
+
+def put(device, text):
+    """A file beside the profiles, for `stage` and `start --from`."""
+    (device.disk / NEW[1:]).write_text(text)
 
 
 def edited(text, **words):
@@ -61,14 +62,17 @@ def edited(text, **words):
 
 
 class Scenario:
-    """`devices`: what is on trial where, as the oracle takes it."""
+    """`devices`: what is on trial where, as the oracle takes it; on a device's first port, for most."""
     helper, control = True, False
-    devices = {"eth0": {"good": "lan", "candidate": "new"}}
+    trial = {"good": "lan", "candidate": "new"}
     files = {}  # that the scenario makes, as it is to make them
 
+    def __init__(self, device):
+        self.port, self.devices = device.port, {device.port: self.trial}
+
     def profiles(self, device):
-        device.profile_file("lan", "# by hand\n" + device.profile_text("lan"))
-        device.profile("new", autoconnect=False, address="10.99.{n}.20/24")
+        device.profile_file("lan", "# by hand\n" + device.profile_text("lan", device=self.port))
+        device.profile("new", device=self.port, autoconnect=False, address="10.99.{n}.20/24")
         device.profile("other", device="eth1")
 
     def prepare(self, run):
@@ -81,7 +85,7 @@ class Scenario:
 class Promote(Scenario):
     def act(self, run):
         run.start("new")
-        run.device.wait_active("new")
+        run.device.wait_active("new", self.port)
         run.confirm()
         run.closed()
 
@@ -95,7 +99,7 @@ class Timeout(Scenario):
 class Cancel(Scenario):
     def act(self, run):
         run.start("new")
-        run.device.wait_active("new")
+        run.device.wait_active("new", self.port)
         run.cancel()
         run.closed()
 
@@ -104,14 +108,16 @@ class Edit(Scenario):
     words = {"address": "10.99.{n}.40/24"}
 
     def profiles(self, device):
-        text = "# by hand\n" + device.profile_text("lan").replace("[ipv6]", SECRET + "\n[ipv6]")
+        text = device.profile_text("lan", device=self.port)
+        text = "# by hand\n" + text.replace("[ipv6]", SECRET + "\n[ipv6]")
         device.profile_file("lan", text)
         device.profile("other", device="eth1")
-        self.text = edited(text, **self.words).replace("the-old-secret", "the-new-secret")
-        self.devices = {"eth0": {"good": "lan", "content": base64.b64encode(self.text.encode()).decode()}}
+        text = edited(text, **self.words).replace("the-old-secret", "the-new-secret")
+        put(device, text)
+        self.devices = {self.port: {"good": "lan", "content": base64.b64encode(text.encode()).decode()}}
 
     def act(self, run):
-        run.start("--edit", "lan", "--from", run.put(self.text))
+        run.start("--edit", "lan", "--from", NEW)
         run.confirm()
         run.closed()
 
@@ -120,13 +126,16 @@ class EditReverted(Edit):
     words = BAD
 
     def act(self, run):
-        run.start("--edit", "lan", "--from", run.put(self.text), timeout="2s")
+        run.start("--edit", "lan", "--from", NEW, timeout="2s")
         run.closed()
 
 
 class Two(Scenario):
     """Two devices in one trial."""
-    devices = {"eth0": {"good": "lan", "candidate": "new"}, "eth1": {"good": "lan1", "candidate": "new1"}}
+
+    def __init__(self, device):
+        super().__init__(device)
+        self.devices = {"eth0": self.trial, "eth1": {"good": "lan1", "candidate": "new1"}}
 
     def profiles(self, device):
         for suffix, port in (("", "eth0"), ("1", "eth1")):
@@ -143,37 +152,64 @@ class Two(Scenario):
 
 class Stage(Scenario):
     """The candidate's file comes into being."""
-    devices = {"eth0": {"good": "lan", "candidate": "new", "staged": True}}
+    trial = {"good": "lan", "candidate": "new", "staged": True}
 
     def profiles(self, device):
-        device.profile("lan")
+        device.profile("lan", device=self.port)
         device.profile("other", device="eth1")
-        self.text = device.profile_text("new", address="10.99.{n}.20/24")
-        self.files = {invariants.PROFILES + "new.nmconnection": self.text.encode()}
+        text = device.profile_text("new", device=self.port, address="10.99.{n}.20/24")
+        put(device, text)
+        self.files = {invariants.PROFILES + "new.nmconnection": text.encode()}
 
     def act(self, run):
-        run.device.run("nm-trial", "stage", run.put(self.text))
+        run.device.run("nm-trial", "stage", NEW)
         run.answer("stage")
         run.start("new")
         run.cancel()
         run.closed()
 
 
+class Guard(Scenario):
+    """A guarded profile is changed with nmcli, and the change is promoted."""
+
+    def profiles(self, device):
+        device.profile("lan", device=self.port)
+        device.profile("other", device="eth1")
+        (device.disk / "etc/nm-trial").mkdir(exist_ok=True)
+        (device.disk / "etc/nm-trial/nm-trial.conf").write_text("[trial]\ntimeout=20s\nhold=1s\n")
+
+    def prepare(self, run):
+        written_by_networkmanager(run, self.port)
+        run.device.run("nm-trial", "guard", "lan")
+        text = run.file("lan").replace(b"10.99.0.10/24", b"10.99.0.40/24")
+        self.devices = {self.port: {"good": "lan", "content": base64.b64encode(text).decode(), "guarded": True}}
+
+    def act(self, run):
+        run.device.nmcli("connection", "modify", "lan", "ipv4.addresses", "10.99.0.40/24")
+        run.device.nmcli("connection", "up", "lan")
+        wait_for("the promotion", lambda: invariants.promotions(invariants.files_below(run.device.disk)) == 1, 30)
+        run.closed()
+
+
+def written_by_networkmanager(run, port):
+    """Makes lan's file what NetworkManager writes: what it writes later differs in what was changed alone."""
+    run.device.nmcli("connection", "modify", "lan", "ipv4.route-metric", "50")
+    run.device.nmcli("connection", "up", "lan")
+    run.device.wait_active("lan", port)
+
+
 class Modify(Scenario):
     """Control: `nmcli connection modify` alone."""
     helper, control = False, True
-    devices = {"eth0": {"good": "lan", "candidate": "bad"}}
+    trial = {"good": "lan", "candidate": "bad"}
 
     def profiles(self, device):
-        device.profile("lan")
-        device.profile("bad", autoconnect=False, **BAD)  # what the oracle calls new; never used
+        device.profile("lan", device=self.port)
+        device.profile("bad", device=self.port, autoconnect=False, **BAD)  # what the oracle calls new; never used
         device.profile("other", device="eth1")
 
     def prepare(self, run):
-        """lan's file is as NetworkManager writes it: what it writes later differs in what was changed alone."""
-        run.device.nmcli("connection", "modify", "lan", "ipv4.route-metric", "50")
-        run.device.nmcli("connection", "up", "lan")
-        run.device.wait_active("lan")
+        written_by_networkmanager(run, self.port)
 
     def act(self, run):
         run.modify_badly()
@@ -193,7 +229,7 @@ class Checkpoint(Modify):
 
 
 SCENARIOS = {"promote": Promote, "timeout": Timeout, "cancel": Cancel, "edit": Edit, "edit-reverted": EditReverted,
-             "two": Two, "stage": Stage}
+             "two": Two, "stage": Stage, "guard": Guard}
 CONTROLS = {"checkpoint": Checkpoint, "modify": Modify}
 
 
@@ -212,16 +248,26 @@ class Recording:
         return next((command for command, entry in reversed(self._answered) if cut.after >= entry), None)
 
 
+class Lab(Device):
+    """The lab's device, in namespaces."""
+    port, enter = "eth0", ()
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.place = self.disk
+
+
 def record(device, folder, kind, name, helper, syncing):
     """Makes a device whose disk logs every write, does the scenario on it and cuts its power. The device stays, without
     a disk."""
-    scenario = {**SCENARIOS, **CONTROLS}[name]()
-    device.create(helper if scenario.helper else None)
+    kinds = {**SCENARIOS, **CONTROLS}
+    device.create(helper if kinds[name].helper else None)
+    scenario = kinds[name](device)
     scenario.profiles(device)
-    disk = logdisk.LogDisk(kind, folder, device.disk, lambda place: _move(device.disk, place))
+    disk = logdisk.LogDisk(kind, folder, lambda place: _move(device.disk, place), device.place, device.enter)
     try:
         device.boot()
-        device.wait_active("lan")
+        device.wait_active("lan", device.port)
         run = Run(device, disk)
         scenario.prepare(run)
         logdisk.syncfs(device.disk)
@@ -244,8 +290,3 @@ def _move(source, target):
     shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(source)
     source.mkdir()
-
-
-def address(profile):
-    """The address that a profile of the lab gives its device."""
-    return re.match("[^,]*", profile["ipv4", "address1"])[0]
