@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Judges the disk that a power cut left: as files, after the recovery that a boot runs, and in a real boot."""
+import filecmp
 import subprocess
 
 from device import LabError
@@ -18,6 +19,11 @@ class Checker:
         self.replay = writelog.Replay(self.log, made.dir / "base.raw", scratch)
         self.place = scratch / "mounted"
         self.place.mkdir(exist_ok=True)
+
+    def whole(self):
+        """Whether the whole log makes what the disk held in the end: else no cut of it means anything."""
+        self.replay.make(writelog.Cut(len(self.log.entries), None))
+        return filecmp.cmp(self.replay.image, self.made.dir / "data.raw", shallow=False)
 
     def broken(self, cut, show=False):
         """The promises that this cut breaks. For a control: how it loses the device. `show`: prints the files."""

@@ -169,6 +169,17 @@ class Stage(Scenario):
         run.closed()
 
 
+class Recovery(Scenario):
+    """The power is cut in a trial; what the next boot does about it is recorded, to be cut again."""
+
+    def act(self, run):
+        run.start("new")
+        run.device.wait_active("new", self.port)
+        run.device.power_cut()
+        run.device.boot()
+        run.closed()
+
+
 class Guard(Scenario):
     """A guarded profile is changed with nmcli, and the change is promoted."""
 
@@ -229,7 +240,7 @@ class Checkpoint(Modify):
 
 
 SCENARIOS = {"promote": Promote, "timeout": Timeout, "cancel": Cancel, "edit": Edit, "edit-reverted": EditReverted,
-             "two": Two, "stage": Stage, "guard": Guard}
+             "two": Two, "stage": Stage, "recovery": Recovery, "guard": Guard}
 CONTROLS = {"checkpoint": Checkpoint, "modify": Modify}
 
 
