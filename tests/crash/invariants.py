@@ -11,6 +11,7 @@ import collections
 import functools
 import hashlib
 import json
+import re
 import sys
 import urllib.parse
 
@@ -19,15 +20,15 @@ SHADOWS = "run/NetworkManager/system-connections/"
 STATE = "var/lib/nm-trial/"
 RECORD = STATE + "trial"
 PLACES = (PROFILES, STATE)
-OURS = ("autoconnect", "autoconnect-priority")
+FLAGS = ("autoconnect", "autoconnect-priority", "timestamp")  # ours, and what NetworkManager writes and ignores
 
 USAGE = """invariants.py <LINES: judges disks. The first line is a story, each other line a disk:
 
 {"devices": {"eth0": {"good": "lan", "candidate": "new"}}, "files": {PATH: BASE64}}
     the files as they were before the trial, PATH without a leading slash; `good` and `candidate` are profiles' ids.
     "content": BASE64 in place of "candidate": an edit in place, good's new content
-    "stores": [PATH] beside "devices": files that may come, with what is on trial and autoconnect off
-{"replay": ANY, "moment": "cut"|"end", "answered": null|"confirm"|"cancel", "files": {PATH: BASE64}}
+    "stores": [PATH] beside "devices": files that the trial itself makes, with what is on trial and autoconnect off
+{"replay": ANY, "moment": "cut"|"end", "answered": null|"stage"|"confirm"|"cancel", "files": {PATH: BASE64}}
     `cut`: what a power cut left; `end`: after recovery. "answered": which command had answered 0 by then."""
 
 
@@ -73,15 +74,16 @@ def priority(profile):
 
 
 def content(profile):
-    """All but what nm-trial may change."""
+    """All but what nm-trial may change, and what says nothing."""
     return frozenset((key, value) for key, value in profile.items()
-                     if not (key[0] == "connection" and key[1] in OURS) and key[0] != ".nmmeta" and
+                     if not (key[0] == "connection" and key[1] in FLAGS) and key[0] != ".nmmeta" and
                      not (key[0] == "user" and key[1].startswith("nm-trial.")))
 
 
 def loaded(name):
-    """Whether NetworkManager reads a file of that name in /etc."""
-    return not (name.startswith(".") or name.endswith("~") or name.endswith(".nmmeta") or "/" in name)
+    """Whether NetworkManager reads a file of that name in /etc. Its own temporary ones end in six characters."""
+    return not (name.startswith(".") or name.endswith("~") or name.endswith(".nmmeta") or "/" in name or
+                re.search(r"\.nmconnection\.[A-Za-z0-9]{6}$", name))
 
 
 def profiles(files):
@@ -198,13 +200,14 @@ def _at_the_end(story, files, state, answered):
             yield Broken(7, f"{path} is left over")
 
 
-def _untouched(story, files):
+def _untouched(story, files, answered):
     for path, old in story.files.items():
         now = files.get(path)
         if path.startswith(STATE):
             continue
         if now is None:
-            yield Broken(7, f"{path} is gone")
+            if answered or path not in story.stores:
+                yield Broken(7, f"{path} is gone")
         elif path not in story.own and now != old:
             yield Broken(7, f"{path} was touched")
         elif path in story.own and (parse(now) is None or
@@ -219,10 +222,10 @@ def _untouched(story, files):
 
 def judge(story, files, *, moment="cut", answered=None):
     """The promises that these files break. `moment`: "cut", what a power cut left, or "end", after recovery. `answered`:
-    the command that had answered 0 before the cut."""
+    the last command that had answered 0 before the cut."""
     state = record(files)
     booting = put_back(files) if moment == "cut" else files  # at the end that has been done
-    broken = [*_never_lost(story, booting, state), *_untouched(story, files)]
+    broken = [*_never_lost(story, booting, state), *_untouched(story, files, answered)]
     if moment == "end":
         broken += _at_the_end(story, files, state, answered)
     return broken
