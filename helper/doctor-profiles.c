@@ -238,7 +238,7 @@ static void examine_guarded(Doctor *doctor)
     for (guint i = 0; i < doctor->profiles->len; i++) {
         const Profile *profile = doctor->profiles->pdata[i];
         const Good *good = good_of(list, profile->path, profile->uuid);
-        if (g_strcmp0(annotation(profile, ANNOTATION_GUARD), "yes") == 0 && !(good && good->content))
+        if (profile_asks_guard(profile) && !(good && good->content))
             doctor_say(doctor, FINDING_WARNING,
                        g_strdup_printf("\"%s\" says that it is guarded, and nothing is known good of it yet",
                                        profile->id),

@@ -295,8 +295,7 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
 }
 
 /* What PERSIST makes durable, beside the state and the reason that stand in the rule. */
-static struct trial persisted(struct trial_rule rule, const struct trial *trial,
-                              const struct facts *facts)
+static struct trial persisted(struct trial_rule rule, const struct trial *trial, const struct facts *facts)
 {
     struct trial next = *trial;
 
@@ -327,15 +326,15 @@ struct trial_step step(const struct trial *trial, const struct facts *facts)
     struct trial_step result = {.action = ACTION_WAIT, .next = *trial, .wake_ms = INT64_MAX, .rule = -1};
 
     /*@ loop invariant 0 <= r <= trial_n_rules;
-        loop invariant \forall integer k; 0 <= k < r ==> 
+        loop invariant \forall integer k; 0 <= k < r ==>
                          trial_rules[k].state != trial->state || !holds(trial_rules[k].fact, trial, facts);
         loop assigns r;
         loop variant trial_n_rules - r; */
     for (int r = 0; r < trial_n_rules; r++) {
         const struct trial_rule rule = trial_rules[r];
-        int pair = trial_holds(rule.fact, trial, facts);
+        int pair = rule.state == trial->state ? trial_holds(rule.fact, trial, facts) : -1;
 
-        if (rule.state != trial->state || pair < 0)
+        if (pair < 0)
             continue;
         result.action = rule.action;
         result.pair = pair;

@@ -4,7 +4,8 @@
  * step() is pure: time, boot id and NetworkManager's answers arrive inside `struct facts`, and everything
  * that is to be done leaves as an action. It must do no I/O, read no clock, allocate nothing and know no
  * strings, so that it can be enumerated and proved. Its decisions are the table `trial_rules` (first match
- * wins), which is also the table in HACKING.md. All times are CLOCK_BOOTTIME in milliseconds. */
+ * wins), which is also the table in HACKING.md. Comments that begin with @ are Frama-C's (tests/proof). All
+ * times are CLOCK_BOOTTIME in milliseconds. */
 #pragma once
 
 #include <stdbool.h>

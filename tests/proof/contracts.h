@@ -172,10 +172,10 @@ static int64_t wake(const struct trial *trial, const struct facts *facts);
             (rule.fact == FACT_EXTEND ? facts->request_deadline_ms : trial->deadline_ms);
     ensures \forall integer i; 0 <= i < TRIAL_PAIRS_MAX ==>
             \result.pair[i].has_replaced == trial->pair[i].has_replaced; */
-static struct trial persisted(struct trial_rule rule, const struct trial *trial,
-                              const struct facts *facts);
+static struct trial persisted(struct trial_rule rule, const struct trial *trial, const struct facts *facts);
 
-// What each rule says of the one that decided, each by itself: provers get lost where they have to instantiate.
+/* What each rule says of the one that decided, each by itself: provers get lost where they instantiate. */
+// clang-format off
 #define AT(k) \
     ((\result.rule > (k) ==> trial_rules[k].state != trial->state || \
                               !holds(trial_rules[k].fact, trial, facts)) && \
@@ -185,6 +185,7 @@ static struct trial persisted(struct trial_rule rule, const struct trial *trial,
                                 (0 <= \result.pair < pairs(trial) && \
                                  pair_fact(trial_rules[k].fact, trial, facts, \result.pair)))))
 #define AT_4(k) (AT(k) && AT((k) + 1) && AT((k) + 2) && AT((k) + 3))
+// clang-format on
 
 /*@ requires \valid_read(trial) && \valid_read(facts);
     assigns \nothing;

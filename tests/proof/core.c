@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The promises, proved of the core as it is compiled, and of a model of what lasts: one action at a time
+ * (tick) and what the boot after a cut does (recover). By value where it can be: what is said of values needs
+ * no thought of memory. */
 #include "contracts.h"
 #include "trial.c"
 
@@ -82,12 +85,13 @@
               \forall integer i; 0 <= i < count(trial) ==> facts.pair[i].stale == 0;
     ensures tested_off: trial.state == TRIAL_TRYING && \result.next.state == TRIAL_PROMOTING ==>
               \forall integer i; 0 <= i < count(trial) ==> facts.pair[i].candidate_flags == FLAGS_TRYING;
-    ensures tested_way_back: trial.state == TRIAL_TRYING && \result.next.state == TRIAL_PROMOTING ==> all_bootable(trial, facts);
+    ensures tested_way_back: trial.state == TRIAL_TRYING && \result.next.state == TRIAL_PROMOTING ==>
+              all_bootable(trial, facts);
     ensures wanted: trial.state == TRIAL_TRYING && \result.next.state == TRIAL_PROMOTING ==>
               facts.request == REQUEST_CONFIRM || (trial.confirm == CONFIRM_AUTO &&
               span_is_over(facts.passing_until_ms, facts.passing_since_ms, trial.hold_ms));
 
-    // No effect before its persist: files follow a verdict that is durable, and a disk that fails is left alone.
+    // No effect before its persist: files follow a verdict that is durable; a failing disk is left alone.
     ensures persist_first: touches_files(\result.action) ==> facts.disk_failing == 0 &&
               (trial.state == TRIAL_REVERTING ==> facts.record_behind == 0);
     ensures persist_first_active: \result.action == ACTION_ACTIVATE_CANDIDATE ==>
@@ -121,9 +125,11 @@ static struct trial_step promised(struct trial trial, struct facts facts)
     const struct trial_step s = step(&trial, &facts);
 
     /* Each condition that holds for no pair, in plain words of the fields. */
+    /* clang-format off */
 #define IN_WORDS(fact, words) \
     none(fact, &trial, &facts) ==> (\forall integer i; 0 <= i < count(trial) ==> \
                                       !pair_fact(fact, &trial, &facts, i) && (words))
+    /* clang-format on */
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_CANDIDATE_NOT_ON, promoted(facts, i)); */
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_CANDIDATE_NOT_DEMOTED, demoted(facts, i)); */
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_REPLACED_NOT_BOOTABLE, bootable(trial, facts, i)); */
