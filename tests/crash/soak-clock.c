@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The wall clock of tests/crash/soak's device, for want of a namespace of its own: every program there loads this, by
- * /etc/ld.so.preload. How many seconds it is off stands in a file, as it would in a clock without a battery. */
+/* The wall clock of tests/crash/soak's device, for want of a namespace of its own: every program there loads
+ * this, by /etc/ld.so.preload. How many seconds it is off stands in a file, as it would in a clock without a
+ * battery. */
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdint.h>

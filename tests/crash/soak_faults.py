@@ -29,6 +29,11 @@ class Faults:
         self.went_wrong, self.killed, self.cut, self.ended = [], False, False, 0.0
         self.threads = [threading.Thread(target=self._one, args=[fault], daemon=True) for fault in plan.faults]
 
+    @property
+    def orphans(self):
+        """Whether a command may have gone and left its checkpoint: killed, or without an answer."""
+        return self.killed or any(fault.kind in ("hang-nm", "stop-helper", "suspend") for fault in self.plan.faults)
+
     def start(self):
         for thread in self.threads:
             thread.start()

@@ -165,19 +165,23 @@ class Guarded(Edit):
             time.sleep(0.02)
 
     def waits(self):
+        """Whether the change is still to be tried: it is in the profile's file, or was put aside by a boot."""
+        known = self.device.disk / invariants.STATE / "good" / self.device.profile_path(self.name).name
+        aside = known.exists() and b"\nwaiting=" in known.read_bytes()
         now = invariants.parse(self.life.text(self.name).encode())
-        return self.life.trials() == self.trials and now and invariants.content(now) == self.new
+        there = now is not None and invariants.content(now) == self.new
+        return self.life.state() != "none" or aside or (there and self.life.trials() == self.trials)
 
     def finish(self):
-        """A change that came to nothing is there all the same: its author brings it up again; else the next boot."""
-        for again in (self.up, self.reboot):
-            if not self.waits():
-                return
+        """The agent tries what waits. A change of which nobody told it is brought up again by its author; else it is
+        the next boot that finds it."""
+        for again in (lambda: None, self.up, self.reboot):
             again()
             try:
-                wait_for("a trial of what waits", lambda: not self.waits() and self.life.state() == "none", WAITS_S)
+                wait_for("a trial of what waits", lambda: not self.waits(), WAITS_S)
+                return
             except LabError:
-                continue
+                self.life.tell("the change still waits")
 
     def reboot(self):
         self.device.power_cut()
