@@ -281,6 +281,14 @@ gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_a
     return record->trial.state == TRIAL_TRYING ? write_shadow(pair, error) : remove_strays(pair, error);
 }
 
+gboolean edit_uncover(const Record *record, int i, GError **error)
+{
+    const char *shadow = record->pair[i].candidate.path;
+    /* by D-Bus alone it goes with the profile's own content, which is written */
+    return profile_port == &profiles_dbus || !has_uuid(shadow, record->pair[i].replaced.uuid) ||
+           profile_port->remove(shadow, error);
+}
+
 gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **error)
 {
     g_autoptr(GPtrArray) profiles = profile_read_directory(run_dir, NULL);

@@ -25,6 +25,10 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
  * not to be). */
 gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_action action, GError **error);
 
+/* Before the profile is activated as it was: our shadow is out of its way, which a disk that is full or
+ * read-only does not keep where it is. FALSE with `error`: it is still there. */
+gboolean edit_uncover(const Record *record, int i, GError **error);
+
 /* Every file of that UUID beside the profile's own, in its directory and in `run_dir`: a shadow, a second
  * file, a tombstone. Paths; caller unrefs. */
 GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir);

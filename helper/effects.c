@@ -102,6 +102,8 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
     g_auto(NetworkDevice) device = {0};
     char *active = NULL;
 
+    if (record->trial.state == TRIAL_REVERTING && pair->edit && !edit_uncover(record, i, error))
+        return FALSE;
     /* The file first: that it exists proves nothing about NM. */
     if (!network_load(engine->network, paths, error) ||
         !network_get_profile(engine->network, target->uuid, &profile, error))

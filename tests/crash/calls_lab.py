@@ -57,8 +57,9 @@ class Bench(Hands):
         """The device as it was made, `prepare`d while it is off, on again."""
         if self.device.running():
             self.device.power_cut()
-        shutil.rmtree(self.device.disk)
-        shutil.copytree(self.clean, self.device.disk, symlinks=True)
+        for path in self.device.disk.iterdir():  # not the directory itself: it may be a mount point
+            path.unlink() if path.is_symlink() or not path.is_dir() else shutil.rmtree(path)
+        shutil.copytree(self.clean, self.device.disk, symlinks=True, dirs_exist_ok=True)
         for name in ("journal", "agent.log"):
             (self.device.dir / name).unlink(missing_ok=True)
         if prepare:
@@ -176,9 +177,9 @@ class Bench(Hands):
             return [invariants.Broken(4, str(error))]
         return []
 
-    def log(self):
-        """What happened, for a failure's report."""
-        said = [f"{entry.get('SYSLOG_IDENTIFIER')}: {entry.get('MESSAGE')}" for entry in self.device.journal()
+    def log(self, since=0):
+        """What happened, for a failure's report; without so many of the journal's first entries."""
+        said = [f"{entry.get('SYSLOG_IDENTIFIER')}: {entry.get('MESSAGE')}" for entry in self.device.journal()[since:]
                 if entry.get("SYSLOG_IDENTIFIER") == "nm-trial" or "audit" in entry.get("MESSAGE", "") or
                 "Activation: " in entry.get("MESSAGE", "")]
         agent = self.device.dir / "agent.log"

@@ -35,14 +35,17 @@ class Hands:
         return re.findall(r"/org/freedesktop/NetworkManager/Checkpoint/\d+", output)
 
     def create_checkpoint(self, seconds, device="eth0"):
-        """As any other program would; NetworkManager rolls back after that time."""
+        """As any other program would; NetworkManager rolls back after that time. Returns its path, or raises LabError."""
         path = self.dbus(*NM, f"{INTERFACE}.GetDeviceByIpIface", f"string:{device}").strip()
-        self.dbus(*NM, f"{INTERFACE}.CheckpointCreate", f"array:objpath:{path}",
-                  f"uint32:{seconds}", "uint32:0")
+        return self.dbus(*NM, f"{INTERFACE}.CheckpointCreate", f"array:objpath:{path}",
+                         f"uint32:{seconds}", "uint32:0").strip()
+
+    def destroy_checkpoint(self, path):
+        self.dbus(*NM, f"{INTERFACE}.CheckpointDestroy", f"objpath:{path}")
 
     def destroy_checkpoints(self):
         for path in self.checkpoints():
-            self.dbus(*NM, f"{INTERFACE}.CheckpointDestroy", f"objpath:{path}")
+            self.destroy_checkpoint(path)
 
     def helpers(self, name="nm-trial"):
         """The device's nm-trial processes, as this machine numbers them."""

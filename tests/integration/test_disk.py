@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A disk that is full or read-only at the revert: the old profile is active in time, and nothing is lost."""
-import shutil
-import subprocess
 import unittest
 
 from case import Case, keyfile, wait_for
-
-
-def host(*command):
-    subprocess.run(command, check=True, capture_output=True)
+from edited import BAD, OLD, Edited
+from small import SmallDisk
 
 
 class Disk(Case):
@@ -88,51 +84,22 @@ class ReadOnly(Disk):
 
 
 class Full(Disk):
-    """The device's disk is an ext4 of its own, small enough to be filled."""
-
     def prepare(self):
-        device = self.device
-        image, staged = device.dir / "disk.img", device.dir / "staged"
-        with open(image, "wb") as file:
-            file.truncate(24 << 20)
-        host("mkfs.ext4", "-q", "-m", "0", "-O", "^has_journal", str(image))
-        device.disk.rename(staged)
-        device.disk.mkdir()
-        host("mount", "-o", "loop", str(image), str(device.disk))
-        self.addCleanup(self.off)
-        shutil.rmtree(device.disk / "lost+found")
-        host("cp", "-a", f"{staged}/.", str(device.disk))
-        shutil.rmtree(staged)
-
-    def off(self):
-        if self.device.running():
-            self.device.power_cut()
-        host("umount", str(self.device.disk))
-
-    def fill(self):
-        subprocess.run(["dd", "if=/dev/zero", f"of={self.device.disk}/var/tmp/fill", "bs=64k"],
-                       check=False, capture_output=True)
-        subprocess.run(["dd", "if=/dev/zero", f"of={self.device.disk}/var/tmp/fill2", "bs=1k"],
-                       check=False, capture_output=True)
-        with self.assertRaises(OSError, msg="the disk is not full"):
-            (self.device.disk / "var/tmp/more").write_bytes(b"x" * 4096)
-
-    def free(self):
-        for path in (self.device.disk / "var/tmp").iterdir():
-            path.unlink()
+        self.small = SmallDisk(self.device)
+        self.addCleanup(self.small.off)
 
     def trying(self):
         self.bad()
         trial = self.start_manual("bad", timeout="8s")
         self.device.wait_active("bad")
         self.settled_record()
-        self.fill()
+        self.small.fill()
         return trial
 
     def test_full_at_the_deadline(self):
         trial = self.trying()
         self.over_the_deadline(trial)
-        self.free()
+        self.small.free()
         self.assert_reverted(trial, "bad", "timeout")
         self.assert_boots("lan")
 
@@ -143,19 +110,47 @@ class Full(Disk):
         self.device.boot()
         self.device.wait_active("lan")
         self.device.wait_online()  # the agent activates it once more: nobody has said why it is up
-        self.free()
+        self.small.free()
         self.assert_reverted(trial, "bad")
 
     def test_start_on_a_full_disk_is_a_clear_error(self):
         self.bad()
         self.before = self.files()
-        self.fill()
+        self.small.fill()
         failed = self.trial("start", "bad", "--confirm", "manual", "--check", "none", status=(1, 4))
         self.assertRegex(failed.stderr, "(?i)space")
         self.assertEqual((self.state(), self.device.active()), ("none", "lan"))
         self.assertFalse(keyfile.autoconnect(self.profile("bad")))
         self.assertEqual(self.temporaries(), [])
-        self.free()
+        self.small.free()
+
+
+class EditDisk(Edited):
+    """An edit's shadow is in /run: no disk keeps it there, in the way of the old content."""
+
+    def prepare(self):
+        super().prepare()
+        self.small = SmallDisk(self.device)
+        self.addCleanup(self.small.off)
+
+    def reverts(self, fail, heal):
+        trial = self.edit_manual(self.bad_content(), timeout="4s")
+        self.settled_record()
+        self.assertEqual(self.addresses(), {BAD})
+        fail()
+        self.wait_address(OLD)
+        self.device.wait_online()
+        self.assertEqual(self.state(), "trying", "the disk took the verdict, and nothing was tested")
+        heal()
+        self.assert_reverted(trial, None, "timeout")
+        self.assert_old()
+        self.assert_boots_old()
+
+    def test_full_at_the_deadline(self):
+        self.reverts(self.small.fill, self.small.free)
+
+    def test_read_only_at_the_deadline(self):
+        self.reverts(lambda: self.read_only(True), lambda: self.read_only(False))
 
 
 if __name__ == "__main__":

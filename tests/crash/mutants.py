@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""nm-trial with one mistake at a time, for the programs that show that a campaign can fail."""
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WORK = ROOT / "build/mutants"
+
+
+def build(name, *changes):
+    """Builds it with these changes, (file, old text, new text) each; returns the program."""
+    source, binary = WORK / name / "source", WORK / name / "build"
+    shutil.rmtree(WORK / name, ignore_errors=True)
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", ".git"))
+    for file, old, new in changes:
+        text = (source / file).read_text()
+        if text.count(old) != 1:
+            sys.exit(f"{name}: {file} has the text {text.count(old)} times: the mutant must follow the source")
+        (source / file).write_text(text.replace(old, new))
+    for command in (["cmake", "-G", "Ninja", "-S", source, "-B", binary, "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Debug",
+                     "-Wno-dev"], ["cmake", "--build", binary, "--target", "nm-trial"]):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return next(path for path in (binary / "nm-trial", binary / "helper/nm-trial") if path.exists())
+
+
+def run(mutants, listed, judge):
+    """The main program: `listed` says in words what a row is, `judge(name, row)` runs it and returns (red, words)."""
+    if sys.argv[1:] == ["--list"]:
+        print("\n".join(f"{name}: {listed(row)}" for name, row in mutants.items()))
+        return 0
+    alive = []
+    for name in sys.argv[1:] or mutants:
+        red, words = judge(name, mutants[name])
+        print(f"{name}: {words}{'' if red else ' - SURVIVED'}", flush=True)
+        if not red:
+            alive.append(name)
+    print(f"{len(alive)} survived: {' '.join(alive)}" if alive else "every mutant was found")
+    return 1 if alive else 0
