@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sim-disk.h"
 
+#include "names.h"
 #include "os.h"
 #include "sim.h"
 
@@ -557,7 +558,8 @@ char *disk_files_digest(void)
 
     for (guint i = 0; i < paths->len; i++) {
         const GString *content = disk_get(paths->pdata[i]);
-        if (is_volatile(paths->pdata[i]))
+        if (is_volatile(paths->pdata[i]) || strstr(paths->pdata[i], "/.") ||
+            g_str_has_suffix(paths->pdata[i], "/" NM_TRIAL_LOCK))
             continue;
         g_checksum_update(sum, paths->pdata[i], (gssize)strlen(paths->pdata[i]) + 1);
         g_checksum_update(sum, (const guchar *)content->str, (gssize)content->len + 1);

@@ -299,9 +299,8 @@ static void run_agent(void)
         sim_broken("the agent cannot read the record: %s", error->message);
         return;
     }
-    if (!result.record)
-        waiting_catch_up(&world.engine, NM_TRIAL_RUN_DIR);
-    again = look_at_events();
+    again = !result.record && !waiting_catch_up(&world.engine, NM_TRIAL_RUN_DIR);
+    again = look_at_events() || again;
     if (!result.record && world.agent_ms == G_MAXINT64)
         again = look_at_waiting() || again;
     store_unlock(lock);
@@ -372,6 +371,8 @@ static void run_operator(void)
     sim_say("-- %s: %d", step->command, status);
     if (sim_undisturbed() && status != step->exit)
         sim_broken("%s answered %d, not %d, although nothing was cut", step->command, status, step->exit);
+    world.operator_lives =
+        world.operator_lives && status == step->exit; /* or there is nothing to go on from */
     if (status == EXIT_DONE && (strcmp(words[0], "confirm") == 0 || strcmp(words[0], "cancel") == 0))
         world.answered = g_strcmp0(words[0], "confirm") == 0 ? "confirm" : "cancel";
 }
@@ -425,7 +426,7 @@ static void next_thing(void)
         fake_pass();
     else if (operator_ms() <= world.now_ms && (first || world.agent_ms > world.now_ms || !world.agent_lives))
         run_operator();
-    else
+    else if (world.agent_lives && world.agent_ms <= world.now_ms)
         run_agent();
     wake_by_change();
 }

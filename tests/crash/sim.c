@@ -81,10 +81,10 @@ gboolean sim_undisturbed(void)
 
 /* Cuts */
 
-static void show_disk(const char *moment)
+static void show_disk(const char *moment, gboolean swept)
 {
     g_autofree char *id = replay_id();
-    walk_judge(id, moment, world_answered());
+    walk_judge(id, moment, swept, world_answered());
 }
 
 static void on_torn(void)
@@ -104,7 +104,7 @@ static gboolean take(const struct cut *cut)
     }
     if (cut->kind == CUT_POWER) {
         disk_cut(cut->choice);
-        show_disk("cut");
+        show_disk("cut", TRUE);
         world_power_off();
     }
     siglongjmp(sim.top, cut->kind == CUT_POWER ? 2 : 1);
@@ -265,6 +265,7 @@ static void check_twice(void)
     g_autofree char *after = disk_files_digest();
     if (strcmp(before, after) != 0)
         sim_broken("promise 6: one more boot changed the files");
+    show_disk("end", TRUE);
     check_network();
 }
 
@@ -274,7 +275,7 @@ static void live(void)
     if (how == 1)
         world_process_died();
     world_live();
-    show_disk("end");
+    show_disk("end", FALSE);
     check_network();
     if (sim.depth == 0)
         check_story();

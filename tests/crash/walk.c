@@ -90,19 +90,20 @@ static void say_file(const char *path, const GString *content, const char *separ
     fprintf(oracle, "%s\"%s\": \"%s\"", separator, path + 1, data);
 }
 
-static gboolean counts(const char *path)
+static gboolean counts(const char *path, gboolean temporaries)
 {
-    return g_str_has_prefix(path, NM_TRIAL_PROFILE_DIR "/") || g_str_has_prefix(path, NM_TRIAL_STATE_DIR "/");
+    return (temporaries || !strstr(path, "/.")) && (g_str_has_prefix(path, NM_TRIAL_PROFILE_DIR "/") ||
+                                                    g_str_has_prefix(path, NM_TRIAL_STATE_DIR "/"));
 }
 
-static void say_files(void)
+static void say_files(gboolean temporaries)
 {
     g_autoptr(GPtrArray) paths = disk_paths();
     const char *separator = "";
 
     fputs("\"files\": {", oracle);
     for (guint i = 0; i < paths->len; i++)
-        if (counts(paths->pdata[i])) {
+        if (counts(paths->pdata[i], temporaries)) {
             say_file(paths->pdata[i], disk_get(paths->pdata[i]), separator);
             separator = ", ";
         }
@@ -135,19 +136,19 @@ void walk_tell_story(const struct sim_scene *scene)
         g_autofree char *path = sim_path(scene->hands);
         fprintf(oracle, "\"hands\": [\"%s\"], ", path + 1);
     }
-    say_files();
+    say_files(TRUE);
 }
 
-void walk_judge(const char *id, const char *moment, const char *answered)
+void walk_judge(const char *id, const char *moment, gboolean swept, const char *answered)
 {
     g_autofree char *disk = disk_files_digest();
     g_autofree char *all =
-        g_strdup_printf("judged %s %s %s %s", told->name, moment, answered ? answered : "-", disk);
+        g_strdup_printf("judged %s %s %d %s %s", told->name, moment, swept, answered ? answered : "-", disk);
 
     if (!add(all, FALSE))
         return;
     walk_figures->disks++;
     fprintf(oracle, "{\"replay\": \"sim --replay %s\", \"moment\": \"%s\", \"answered\": %s%s%s, ", id,
             moment, answered ? "\"" : "", answered ? answered : "null", answered ? "\"" : "");
-    say_files();
+    say_files(TRUE);
 }

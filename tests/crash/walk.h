@@ -32,8 +32,9 @@ int walk_end(FILE *people);
 
 /* Tells it what the device had. */
 void walk_tell_story(const struct sim_scene *scene);
-/* Has it judge the files as they are, once for each distinct disk. */
-void walk_judge(const char *id, const char *moment, const char *answered);
+/* Has it judge the files as they are, once for each distinct disk. `swept`: temporary files count, too; those
+ * of a killed process stay until a boot. */
+void walk_judge(const char *id, const char *moment, gboolean swept, const char *answered);
 
 /* Whether nobody has been there with as few cuts, or fewer. */
 gboolean walk_is_new(const char *where, int depth);
