@@ -136,6 +136,7 @@ const struct sim_scene sim_scenes[] = {
      "candidate-removed",
      FALSE,
      "new"},
+    {"corrupt", FILES("lan", "new"), ETH0("new"), {{0, "start new" MANUAL, 0}, {1000, "corrupt", -1}}},
     {"nm-restart",
      FILES("lan", "new"),
      ETH0("new"),
@@ -180,7 +181,7 @@ char *sim_profile(const char *name)
             "interface-name=%s\nautoconnect=%s\n\n[ipv4]\n%s%s%s\n[ipv6]\nmethod=disabled\n%s%s",
             profiles[i].id, sim_uuid(profiles[i].id), profiles[i].device,
             profiles[i].autoconnect ? "true" : "false",
-            *address ? "method=manual\naddress1=" : "method=auto\nmay-fail=false\n", address,
+            *address ? "method=manual\naddress1=" : "method=auto\nmay-fail=false\ndhcp-timeout=2\n", address,
             *address ? "\n" : "", *user ? "\n[user]\n" : "", user);
     }
     g_error("no profile %s", name);

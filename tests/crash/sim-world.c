@@ -330,6 +330,25 @@ static int run_verb(const char *command)
     return -1;
 }
 
+/* It says "promoting" now, rightly but for its checksum. */
+static void corrupt_record(void)
+{
+    const char *path = NM_TRIAL_STATE_DIR "/" NM_TRIAL_RECORD;
+    const GString *text = disk_get(path);
+    g_auto(GStrv) parts = text ? g_strsplit(text->str, "\n", 2) : NULL;
+    g_auto(GStrv) head = parts ? g_strsplit(parts[0], " ", 4) : NULL;
+
+    if (!text)
+        return;
+    GString *body = g_string_new(parts[1]);
+    (void)g_string_replace(body, "state=trying", "state=promoting", 1);
+    (void)g_string_replace(body, "reason=none", "reason=confirmed", 1);
+    g_autofree char *all =
+        g_strdup_printf("%s %s %zu %s\n%s", head[0], head[1], body->len, head[3], body->str);
+    disk_put(path, all);
+    g_string_free(body, TRUE);
+}
+
 static void act(char **words)
 {
     g_autofree char *content = NULL, *path = words[1] ? sim_path(words[1]) : NULL;
@@ -345,7 +364,9 @@ static void act(char **words)
         (void)event_post(NM_TRIAL_RUN_DIR, sim_uuid(words[1]), "eth0", FALSE, NULL);
         start_agent();
         world.agent_ms = world.now_ms + 1000;
-    } else if (strcmp(words[0], "kill-nm") == 0) {
+    } else if (strcmp(words[0], "corrupt") == 0)
+        corrupt_record();
+    else if (strcmp(words[0], "kill-nm") == 0) {
         fake_die();
         world.nm_back_ms = world.now_ms + NM_BACK_MS;
     } else if (strcmp(words[0], "reboot") == 0) {
@@ -455,6 +476,8 @@ void world_live(void)
             world.running = SIM_BOOT;
             (void)boot_main(NM_TRIAL_STATE_DIR, NM_TRIAL_PROFILE_DIR);
             world.running = SIM_NOBODY;
+            if (disk_get(NM_TRIAL_STATE_DIR "/" NM_TRIAL_RECORD))
+                sim_broken("promise 3: nm-trial boot has left an earlier boot's trial open");
             world.phase = BOOT_NETWORK;
         }
         if (world.phase == BOOT_NETWORK) {
@@ -540,6 +563,17 @@ void world_begin(const struct sim_scene *scene, guint32 seed)
     for (int i = 0; i < 2; i++, world.now_ms = MAX(world.now_ms, fake_next_ms()), fake_pass())
         ;
     world.begin_ms = world.now_ms;
+}
+
+void world_pause(gint64 ms)
+{
+    gint64 end_ms = world.now_ms + ms;
+
+    for (gint64 next = fake_next_ms(); next <= end_ms; next = fake_next_ms()) {
+        world.now_ms = MAX(world.now_ms, next);
+        fake_pass();
+    }
+    world.now_ms = end_ms;
 }
 
 void world_network_died(void)

@@ -22,7 +22,7 @@
 
 #define LIFE_S 60 /* of one path in real time: one that never ends is broken */
 #define CUTS_MAX 8
-#define WALK_ODDS 40 /* a cut in so many changes */
+#define WALK_ODDS 15 /* a cut in so many operations */
 #define POWER_CHOICES 48
 
 static struct {
@@ -196,7 +196,7 @@ static gboolean operation(const char *call, const char *what, gboolean at_networ
     if (world_running() == SIM_NOBODY) /* another tool's, or NetworkManager's own: not ours to be cut in */
         return FALSE;
     sim.op++;
-    if (sim.depth == 0)
+    if (sim.depth == 0 && !sim.walk)
         walk_figures->operations++;
     sim_say("%4u %s %s", sim.op, call, what);
     if (sim.replayed > 0) {
@@ -390,6 +390,6 @@ int main(int argc, char **argv)
             "second", "further", "walks", "disks", "broken");
     for (gsize i = 0; i < sim_n_scenes; i++)
         if (is_asked_for(sim_scenes[i].name, argv + 1))
-            walk_scene(&sim_scenes[i], depth, in_full && walks == 5 ? 200 : (guint)walks, (guint32)seed);
+            walk_scene(&sim_scenes[i], depth, in_full && walks == 5 ? 100 : (guint)walks, (guint32)seed);
     return walk_end(sim.people);
 }

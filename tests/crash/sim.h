@@ -9,7 +9,7 @@
 struct sim_step {
     gint64 at_ms; /* after the scene's beginning */
     /* a command line of nm-trial ("start new ..."), or of the world: "put PATH CONTENT-NAME", "remove PATH",
-     * "up UUID-NAME", "kill-nm", "reboot" */
+     * "up UUID-NAME", "kill-nm", "reboot", "corrupt" (the record) */
     const char *command;
     int exit; /* what nm-trial must answer when nothing is cut, -1: the world does it */
 };
@@ -59,6 +59,8 @@ void world_live(void);
  * world_live(). */
 void world_process_died(void);
 void world_power_off(void);
+/* Nobody but NetworkManager does anything for so long. */
+void world_pause(gint64 ms);
 /* NetworkManager dies, and is started again. */
 void world_network_died(void);
 /* The machine is shut down and boots. */
