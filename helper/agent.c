@@ -154,11 +154,10 @@ static gboolean run_locked(struct agent *agent, EngineResult *result)
         retry_in(agent, RETRY_MS);
         return FALSE;
     }
-    if (!result->record)
-        waiting_catch_up(&agent->engine, agent->run_dir);
+    gboolean again = !result->record && !waiting_catch_up(&agent->engine, agent->run_dir);
     if (agent->activations)
         activations_look(agent->activations, &agent->engine, agent->run_dir);
-    gboolean again = look_at_events(agent);
+    again = look_at_events(agent) || again;
     if (!result->record && !agent->queued)
         again = look_at_waiting(agent) || again;
     if (result->record) {

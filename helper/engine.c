@@ -344,6 +344,21 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
     }
 }
 
+/* Before anything follows from what was found: a process that was killed between a rename and the sync of its
+ * directory has left what all can see and a power cut can take back, and what follows would stay. */
+static void settle(Engine *engine, const Record *record, enum trial_action action, EngineResult *ret)
+{
+    g_autofree char *good = g_build_filename(engine->state_dir, NM_TRIAL_GOOD, NULL);
+    const char *directories[] = {engine->state_dir, good, engine->profile_dir};
+    g_autoptr(GError) error = NULL;
+    gboolean looks_only = action == ACTION_WAIT || action == ACTION_ASK_NETWORK || action == ACTION_JUDGE;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(directories) && !looks_only && !engine->settled && !error; i++)
+        if (!store_settle(directories[i], &error))
+            trouble(engine, record, ret, error);
+    engine->settled = engine->settled || !looks_only;
+}
+
 /* Does one step. FALSE: the run ends here, and `ret` says how. */
 static gboolean one_step(Engine *engine, Record *record, struct facts *facts, EngineResult *ret)
 {
@@ -351,6 +366,7 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
 
     gather(engine, record, facts, ret);
     struct trial_step s = step(&record->trial, facts);
+    settle(engine, record, s.action, ret);
     switch (s.action) {
     case ACTION_WAIT:
     case ACTION_JUDGE:
@@ -393,6 +409,7 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
     gboolean behind = FALSE;
     g_autoptr(Record) record = load(engine, &behind, &unreadable);
 
+    engine->settled = FALSE;
     *ret = (EngineResult){.next = ACTION_WAIT, .wake_ms = G_MAXINT64, .durable = TRUE};
     if (unreadable) {
         g_autoptr(GError) why = unreadable;

@@ -36,6 +36,7 @@ typedef struct {
     /* The engine's own; zero to begin with. */
     Record *held;          /* what the disk did not take */
     char *held_over;       /* the text of the record that was on the disk then */
+    gboolean settled;      /* in this run: see settle() */
     char *id;              /* whose memory this is */
     char *said;            /* the last trouble in the journal: the same one is not said again and again */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */

@@ -137,6 +137,9 @@ gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
     g_autoptr(GPtrArray) skipped = profile_skipped_new();
     g_autoptr(GPtrArray) profiles = profile_read_directory(engine->profile_dir, skipped);
 
+    /* an earlier try of this may have been killed right behind a rename */
+    if (!store_settle(engine->profile_dir, error))
+        return FALSE;
     for (guint i = 0; i < profiles->len; i++)
         if (was_on_trial(profiles->pdata[i]) && !demote(engine, profiles, skipped, profiles->pdata[i], error))
             return FALSE;

@@ -264,6 +264,16 @@ gboolean store_set_aside(const char *path, char **ret_path, GError **error)
     }
 }
 
+gboolean store_settle(const char *path, GError **error)
+{
+    int directory = os.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    gboolean done = directory >= 0 ? os.fsync(directory) == 0 : errno == ENOENT;
+    if (!done)
+        fail(path, "syncing", error);
+    os_close(directory);
+    return done;
+}
+
 gboolean store_make_directory(const char *path, int mode, GError **error)
 {
     if (g_file_test(path, G_FILE_TEST_IS_DIR))

@@ -248,7 +248,7 @@ static void bring_all_back(Engine *engine)
     }
 }
 
-void waiting_catch_up(Engine *engine, const char *run_dir)
+gboolean waiting_catch_up(Engine *engine, const char *run_dir)
 {
     g_autofree char *path = mark_of(run_dir), *done = NULL;
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
@@ -256,10 +256,10 @@ void waiting_catch_up(Engine *engine, const char *run_dir)
     gsize length = 0;
 
     if (store_read_trusted(path, &done, &length, NULL) && g_strcmp0(done, engine->boot_id) == 0)
-        return;
+        return TRUE;
     network_set_limit(engine->network, 0);
     if (network_look(engine->network, NULL) != NETWORK_READY) /* perhaps it is before its start still */
-        return;
+        return FALSE;
     gboolean well = change_sweep(engine->state_dir, engine->profile_dir, NM_RUN_PROFILE_DIR, paths);
     g_ptr_array_add(paths, NULL);
     if (paths->len > 1 && !network_load(engine->network, (const char *const *)paths->pdata, &error))
@@ -268,4 +268,5 @@ void waiting_catch_up(Engine *engine, const char *run_dir)
         bring_all_back(engine);
     if (well)
         waiting_mark_done(run_dir, engine->boot_id);
+    return TRUE;
 }

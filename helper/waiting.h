@@ -18,7 +18,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
                                     gboolean again);
 
 /* Once after a boot, when NM is up already: does what `nm-trial boot` did not come to, and makes NM load what
- * was put back. Marks in `run_dir` that it is done. */
-void waiting_catch_up(Engine *engine, const char *run_dir);
+ * was put back. Marks in `run_dir` that it is done. FALSE: NetworkManager is not ready yet, look again. */
+gboolean waiting_catch_up(Engine *engine, const char *run_dir);
 /* The same mark, by `nm-trial boot`. */
 void waiting_mark_done(const char *run_dir, const char *boot_id);

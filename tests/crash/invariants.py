@@ -27,7 +27,9 @@ USAGE = """invariants.py <LINES: judges disks. The first line is a story, each o
 {"devices": {"eth0": {"good": "lan", "candidate": "new"}}, "files": {PATH: BASE64}}
     the files as they were before the trial, PATH without a leading slash; `good` and `candidate` are profiles' ids.
     "content": BASE64 in place of "candidate": an edit in place, good's new content
+    "good": null: the device has no network, and is to have none again
     "stores": [PATH] beside "devices": files that the trial itself makes, with what is on trial and autoconnect off
+    "hands": [PATH] beside "devices": files that somebody else changes meanwhile; they need not stay as they were
 {"replay": ANY, "moment": "cut"|"end", "answered": null|"stage"|"confirm"|"cancel", "files": {PATH: BASE64}}
     `cut`: what a power cut left; `end`: after recovery. "answered": which command had answered 0 by then."""
 
@@ -131,14 +133,14 @@ def put_back(files):
 
 
 class Story:
-    """What the device had before, and what is on trial: `devices` and `stores` as in USAGE, `files` by path as
+    """What the device had before, and what is on trial: `devices`, `stores` and `hands` as in USAGE, `files` by path as
     bytes."""
 
-    def __init__(self, devices, files, stores=()):
-        self.devices, self.files, self.stores = devices, files, stores
+    def __init__(self, devices, files, stores=(), hands=()):
+        self.devices, self.files, self.stores, self.hands = devices, files, stores, hands
         self.good, self.new = {}, {}
         for device, words in devices.items():
-            self.good[device] = content(self._named(words["good"]))
+            self.good[device] = content(self._named(words["good"])) if words["good"] else None
             edited = base64.b64decode(words["content"]) if "content" in words else None
             self.new[device] = content(parse(edited) if edited else self._named(words["candidate"]))
         self.own = {path for path, data in files.items() if path.startswith(PROFILES) and parse(data) and
@@ -150,7 +152,7 @@ class Story:
 
     def side(self, files, device):
         """"good" or "new": what a boot brings up there; None: nothing, or something else, or both may come."""
-        found = {content(profile) for profile in boots(files, device)}
+        found = {content(profile) for profile in boots(files, device)} or {None}
         return "good" if found == {self.good[device]} else "new" if found == {self.new[device]} else None
 
 
@@ -203,7 +205,7 @@ def _at_the_end(story, files, state, answered):
 def _untouched(story, files, answered):
     for path, old in story.files.items():
         now = files.get(path)
-        if path.startswith(STATE):
+        if path.startswith(STATE) or path in story.hands:
             continue
         if now is None:
             if answered or path not in story.stores:
@@ -249,7 +251,7 @@ def main():
     for line in sys.stdin:
         words = json.loads(line)
         if story is None or "devices" in words:
-            story = Story(words["devices"], _decoded(words["files"]), words.get("stores", ()))
+            story = Story(words["devices"], _decoded(words["files"]), words.get("stores", ()), words.get("hands", ()))
             continue
         disks += 1
         broken = judge(story, _decoded(words["files"]), moment=words["moment"], answered=words.get("answered"))

@@ -9,8 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 WORK = ROOT / "build/mutants"
 
 
-def build(name, *changes):
-    """Builds it with these changes, (file, old text, new text) each; returns the program."""
+def build(name, *changes, target="nm-trial"):
+    """Builds the target with these changes, (file, old text, new text) each; returns the program."""
     source, binary = WORK / name / "source", WORK / name / "build"
     shutil.rmtree(WORK / name, ignore_errors=True)
     shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns("build", ".git"))
@@ -19,10 +19,11 @@ def build(name, *changes):
         if text.count(old) != 1:
             sys.exit(f"{name}: {file} has the text {text.count(old)} times: the mutant must follow the source")
         (source / file).write_text(text.replace(old, new))
-    for command in (["cmake", "-G", "Ninja", "-S", source, "-B", binary, "-DBUILD_TESTING=OFF", "-DCMAKE_BUILD_TYPE=Debug",
-                     "-Wno-dev"], ["cmake", "--build", binary, "--target", "nm-trial"]):
+    testing = f"-DBUILD_TESTING={'OFF' if target == 'nm-trial' else 'ON'}"
+    for command in (["cmake", "-G", "Ninja", "-S", source, "-B", binary, testing, "-DCMAKE_BUILD_TYPE=Debug", "-Wno-dev"],
+                    ["cmake", "--build", binary, "--target", target]):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return next(path for path in (binary / "nm-trial", binary / "helper/nm-trial") if path.exists())
+    return next(path for path in (binary / target, binary / "tests/crash" / target) if path.exists())
 
 
 def run(mutants, listed, judge):

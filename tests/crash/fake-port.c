@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The functions of network.h, over the fake NetworkManager. Each is an operation. */
+#include "fake-nm.h"
+#include "fake-state.h"
+#include "network.h"
+#include "os.h"
+
+#include <NetworkManager.h>
+#include <string.h>
+
+G_DEFINE_QUARK(nm_trial_network_error_quark, network_error)
+
+struct Network {
+    char *name;
+};
+
+static gboolean is_starting(void)
+{
+    return os.boottime_ms() < fake.ready_ms;
+}
+
+static gboolean fail(GError **error, enum network_error kind, const char *why)
+{
+    g_set_error(error, NETWORK_ERROR, (int)kind, "NetworkManager, %s", why);
+    return FALSE;
+}
+
+/* FALSE: nobody is there who would answer. */
+static gboolean ask(const Network *network, const char *call, const char *what, GError **error)
+{
+    g_autofree char *now = NULL;
+
+    if (fake_before)
+        fake_before(call, what);
+    now = g_strdup_printf(":1.%u", fake.bus_name);
+    if (!fake.running || g_strcmp0(network->name, now) != 0)
+        return fail(error, NETWORK_ERROR_LATER, "not running");
+    return TRUE;
+}
+
+Network *network_new(void)
+{
+    return g_new0(Network, 1);
+}
+
+void network_free(Network *network)
+{
+    if (!network)
+        return;
+    g_free(network->name);
+    g_free(network);
+}
+
+/* The checks are simulated: nobody looks at it. */
+GDBusConnection *network_bus(Network *network)
+{
+    return (GDBusConnection *)network;
+}
+
+GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
+                      const char *interface, const char *method, GVariant *arguments, const char *reply,
+                      GError **error)
+{
+    g_error("%s: this call is not simulated", method);
+}
+
+GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
+                       GVariant *arguments, const char *reply, GError **error)
+{
+    g_error("%s: this call is not simulated", method);
+}
+
+GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
+                           const char *type, GError **error)
+{
+    g_error("%s: this property is not simulated", name);
+}
+
+void network_set_limit(Network *network, gint64 until_ms)
+{
+}
+
+enum network_state network_look(Network *network, char **ret_why)
+{
+    if (fake_before)
+        fake_before("look", "");
+    g_clear_pointer(&network->name, g_free);
+    if (fake.running)
+        network->name = g_strdup_printf(":1.%u", fake.bus_name);
+    if (fake.running && !is_starting())
+        return NETWORK_READY;
+    if (ret_why)
+        *ret_why = g_strdup(fake.running ? "NetworkManager is still in its startup"
+                                         : "NetworkManager is not running");
+    return NETWORK_AWAY;
+}
+
+const char *network_nm_name(const Network *network)
+{
+    return network->name;
+}
+
+guint32 network_nm_pid(Network *network)
+{
+    return fake.bus_name;
+}
+
+/* Profiles */
+
+void network_profile_clear(NetworkProfile *profile)
+{
+    g_clear_pointer(&profile->object, g_free);
+    g_clear_pointer(&profile->filename, g_free);
+    g_clear_pointer(&profile->settings, g_variant_unref);
+}
+
+/* A shadow in /run is Unsaved, with Flags 1 (HACKING.md: as it was seen). */
+gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
+{
+    const struct storage *storage;
+
+    if (!ask(network, "get-profile", uuid, error))
+        return FALSE;
+    storage = fake_find(uuid);
+    if (!storage)
+        return fail(error, NETWORK_ERROR_GONE, "no such profile");
+    *ret = (NetworkProfile){
+        .object = fake_object(uuid),
+        .filename = g_strdup(storage->profile->path),
+        .unsaved = g_str_has_prefix(storage->profile->path, "/run/"),
+        .flags = g_str_has_prefix(storage->profile->path, "/run/") ? 1 : 0,
+        .settings = fake_settings(storage),
+    };
+    return TRUE;
+}
+
+gboolean network_load(Network *network, const char *const *paths, GError **error)
+{
+    if (!ask(network, "load", *paths, error))
+        return FALSE;
+    for (; *paths; paths++)
+        fake_load(*paths);
+    return TRUE;
+}
+
+/* Devices and activations */
+
+void network_device_clear(NetworkDevice *device)
+{
+    g_clear_pointer(&device->object, g_free);
+    g_clear_pointer(&device->interface, g_free);
+    g_clear_pointer(&device->active, g_free);
+    g_clear_pointer(&device->active_uuid, g_free);
+}
+
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+{
+    const struct device *device;
+
+    if (!ask(network, "get-device", interface, error))
+        return FALSE;
+    device = fake_device(interface);
+    if (!device)
+        return fail(error, NETWORK_ERROR_GONE, "no such device");
+    *ret = (NetworkDevice){
+        .object = g_strconcat("/Devices/", interface, NULL),
+        .interface = g_strdup(interface),
+        .active = g_strdup(device->path),
+        .active_uuid = g_strdup(device->uuid),
+        .active_state = device->state,
+        .reason = device->reason,
+    };
+    return TRUE;
+}
+
+void network_forget_failures(Network *network)
+{
+    for (guint i = 0; i < fake.n_devices; i++)
+        fake.device[i].reason = 0;
+}
+
+static struct device *device_of(const char *object)
+{
+    return g_str_has_prefix(object, "/Devices/") ? fake_device(object + strlen("/Devices/")) : NULL;
+}
+
+gboolean network_activate(Network *network, const char *profile_object, const char *device_object,
+                          char **ret_active, GError **error)
+{
+    struct device *device = device_of(device_object);
+    const struct storage *storage;
+
+    if (!ask(network, "activate", profile_object, error))
+        return FALSE;
+    storage = fake_by_object(profile_object);
+    if (!storage || !device)
+        return fail(error, NETWORK_ERROR_GONE, "no such profile or device");
+    device->off = FALSE; /* ActivateConnection unblocks it (facts: Autoconnect) */
+    g_clear_pointer(&device->blocked, g_free);
+    fake_activate(device, storage);
+    *ret_active = g_strdup(device->path);
+    return TRUE;
+}
+
+gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error)
+{
+    if (!ask(network, "deactivate", uuid, error))
+        return FALSE;
+    fake_down(uuid);
+    return TRUE;
+}
+
+gboolean network_profile_active(Network *network, const char *uuid, GError **error)
+{
+    if (!ask(network, "profile-active", uuid, error))
+        return FALSE;
+    for (guint i = 0; i < fake.n_devices; i++)
+        if (g_strcmp0(fake.device[i].uuid, uuid) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error)
+{
+    if (!ask(network, "active-state", active, error))
+        return FALSE;
+    for (guint i = 0; i < fake.n_devices; i++)
+        if (g_strcmp0(fake.device[i].path, active) == 0) {
+            *ret_state = fake.device[i].state;
+            return TRUE;
+        }
+    return fail(error, NETWORK_ERROR_GONE, "it has ended");
+}
+
+char **network_activations(Network *network)
+{
+    g_error("activations are told by the dispatcher here");
+}
+
+gboolean network_activation(Network *network, const char *active, char **ret_uuid, char **ret_interface)
+{
+    g_error("activations are told by the dispatcher here");
+}
+
+GVariant *network_applied(Network *network, const char *device_object, GError **error)
+{
+    const struct device *device = device_of(device_object);
+
+    if (!ask(network, "applied", device_object, error))
+        return NULL;
+    if (!device || !device->applied) {
+        fail(error, NETWORK_ERROR_GONE, "nothing is active");
+        return NULL;
+    }
+    return g_variant_ref(device->applied);
+}
+
+/* Checkpoints */
+
+static struct checkpoint *find(const char *path)
+{
+    for (guint i = 0; i < fake.checkpoints->len; i++) {
+        struct checkpoint *checkpoint = fake.checkpoints->pdata[i];
+        if (strcmp(checkpoint->path, path) == 0)
+            return checkpoint;
+    }
+    return NULL;
+}
+
+static gboolean has(const struct checkpoint *checkpoint, const struct device *device)
+{
+    for (guint i = 0; i < checkpoint->saved->len; i++)
+        if (((const struct saved *)checkpoint->saved->pdata[i])->device == device)
+            return TRUE;
+    return FALSE;
+}
+
+/* While one exists, others on that device are refused (facts: Checkpoints). */
+gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
+                                   char **ret_checkpoint, GError **error)
+{
+    struct device *devices[DEVICES_MAX] = {NULL};
+    guint n = 0;
+
+    if (!ask(network, "checkpoint-create", *device_objects, error))
+        return FALSE;
+    for (; *device_objects; device_objects++) {
+        devices[n] = device_of(*device_objects);
+        for (guint i = 0; i < fake.checkpoints->len; i++)
+            if (has(fake.checkpoints->pdata[i], devices[n]))
+                return fail(error, NETWORK_ERROR_REFUSED, "already included in checkpoint");
+        n++;
+    }
+    fake_changes++;
+    *ret_checkpoint = g_strdup(fake_checkpoint(devices, n, timeout_s)->path);
+    return TRUE;
+}
+
+void network_checkpoint_clear(NetworkCheckpoint *checkpoint)
+{
+    g_clear_pointer(&checkpoint->devices, g_strfreev);
+}
+
+gboolean network_checkpoint_get(Network *network, const char *checkpoint, NetworkCheckpoint *ret,
+                                GError **error)
+{
+    const struct checkpoint *found;
+    g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
+
+    if (!ask(network, "checkpoint-get", checkpoint, error))
+        return FALSE;
+    found = find(checkpoint);
+    if (!found)
+        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+    for (guint i = 0; i < found->saved->len; i++) {
+        const struct saved *saved = found->saved->pdata[i];
+        g_autofree char *object = g_strconcat("/Devices/", saved->device->name, NULL);
+        g_strv_builder_add(devices, object);
+    }
+    *ret = (NetworkCheckpoint){
+        .created_ms = found->created_ms,
+        .fires_ms = found->timeout_s ? found->created_ms + (gint64)found->timeout_s * 1000 : G_MAXINT64,
+        .devices = g_strv_builder_end(devices),
+    };
+    return TRUE;
+}
+
+/* From now (facts); its timeout is counted from its creation all the same. */
+gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint32 timeout_s, GError **error)
+{
+    struct checkpoint *found;
+
+    if (!ask(network, "checkpoint-move", checkpoint, error))
+        return FALSE;
+    found = find(checkpoint);
+    if (!found)
+        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+    found->timeout_s = timeout_s + (guint32)((os.boottime_ms() - found->created_ms) / 1000);
+    fake_changes++;
+    return TRUE;
+}
+
+gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GError **error)
+{
+    struct checkpoint *found;
+
+    if (!ask(network, "checkpoint-destroy", checkpoint, error))
+        return FALSE;
+    found = find(checkpoint);
+    if (!found)
+        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+    g_ptr_array_remove(fake.checkpoints, found);
+    fake_changes++;
+    return TRUE;
+}
+
+char **network_checkpoints(Network *network, GError **error)
+{
+    g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
+
+    if (!ask(network, "checkpoints", "", error))
+        return NULL;
+    for (guint i = 0; i < fake.checkpoints->len; i++)
+        g_strv_builder_add(paths, ((const struct checkpoint *)fake.checkpoints->pdata[i])->path);
+    return g_strv_builder_end(paths);
+}
+
+void network_watch(Network *network, void (*changed)(gpointer data), gpointer data)
+{
+}
