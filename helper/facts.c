@@ -194,6 +194,23 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
     return TRUE;
 }
 
+/* An edit's UUID does not tell whether the new content is up: where NM itself activated the profile, at a
+ * boot before the promotion was done, it has the old one. FALSE: NM is away. */
+static gboolean promoted_content(Engine *engine, const struct record_pair *pair, const NetworkDevice *device,
+                                 struct pair_facts *facts)
+{
+    g_auto(NetworkProfile) profile = {0};
+    g_autoptr(GError) error = NULL, other = NULL;
+    g_autoptr(GVariant) applied = network_applied(engine->network, device->object, &error);
+
+    if (applied && network_get_profile(engine->network, pair->candidate.uuid, &profile, &other) &&
+        !settings_same(applied, profile.settings)) {
+        facts->holder = HOLDER_NOBODY;
+        facts->activation = ACTIVATION_NONE;
+    }
+    return !later(error) && !later(other);
+}
+
 /* Whether NM's memory of a profile says of autoconnect, priority and our mark what the file says. */
 static gboolean in_step(Engine *engine, const struct record_profile *stored, GError **error)
 {
@@ -242,6 +259,9 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid, NULL))
         facts->holder = HOLDER_CANDIDATE;
     if (!activation(engine, record, i, &device, facts))
+        return FALSE;
+    if (record->pair[i].edit && record->trial.state == TRIAL_PROMOTING && facts->holder == HOLDER_CANDIDATE &&
+        device.object && !promoted_content(engine, &record->pair[i], &device, facts))
         return FALSE;
     if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
         engine->answered_ms = os.boottime_ms();

@@ -296,7 +296,10 @@ static void run_agent(void)
     int lock = store_lock(NM_TRIAL_STATE_DIR, 0, NULL);
     tell_checks();
     if (!engine_run(&world.engine, NULL, &result, &error)) {
-        sim_broken("the agent cannot read the record: %s", error->message);
+        store_unlock(lock);
+        wake_agent(world.now_ms + RETRY_MS); /* it may pass */
+        world.seen_changes = fake_changes + disk_changes;
+        world.running = SIM_NOBODY;
         return;
     }
     again = !result.record && !waiting_catch_up(&world.engine, NM_TRIAL_RUN_DIR);
@@ -310,6 +313,23 @@ static void run_agent(void)
 }
 
 /* The operator */
+
+/* As the dispatcher's script: a guarded profile or a candidate has come up; the agent is to look. */
+static void on_came_up(const char *uuid, const char *device, gboolean again)
+{
+    g_autoptr(GPtrArray) stored = profile_read_directory(NM_TRIAL_PROFILE_DIR, NULL);
+    const Profile *profile = profile_by_uuid(stored, uuid);
+    g_autofree char *name = profile ? g_path_get_basename(profile->path) : NULL;
+    g_autofree char *good = name ? g_build_filename(NM_TRIAL_STATE_DIR, NM_TRIAL_GOOD, name, NULL) : NULL;
+
+    if (disk_get(NM_TRIAL_STATE_DIR "/" NM_TRIAL_RECORD))
+        start_agent();
+    if (!profile || (!disk_get(good) && !profile_annotation(profile, ANNOTATION_REPLACES)))
+        return;
+    (void)event_post(NM_TRIAL_RUN_DIR, uuid, device, again, NULL);
+    start_agent();
+    wake_agent(world.now_ms);
+}
 
 static int run_verb(const char *command)
 {
@@ -358,12 +378,9 @@ static void act(char **words)
         disk_put(path, content);
     } else if (strcmp(words[0], "remove") == 0)
         disk_put(path, NULL);
-    else if (strcmp(words[0], "up") == 0) { /* nmcli loads, activates; the dispatcher's script leaves word */
+    else if (strcmp(words[0], "up") == 0) { /* nmcli loads and activates */
         fake_load(path);
         fake_up(sim_uuid(words[1]));
-        (void)event_post(NM_TRIAL_RUN_DIR, sim_uuid(words[1]), "eth0", FALSE, NULL);
-        start_agent();
-        world.agent_ms = world.now_ms + 1000;
     } else if (strcmp(words[0], "corrupt") == 0)
         corrupt_record();
     else if (strcmp(words[0], "kill-nm") == 0) {
@@ -466,7 +483,7 @@ static void live(void)
 
 static void set_boot_id(void)
 {
-    memset(world.boot_id, 'a' + world.boot % 3, 32); /* few of them: or no two disks were alike */
+    memset(world.boot_id, 'a' + world.boot % 16, 32); /* few of them: or no two disks were alike */
 }
 
 void world_live(void)
@@ -544,6 +561,7 @@ void world_begin(const struct sim_scene *scene, guint32 seed)
 {
     disk_begin(directories);
     fake_begin(devices);
+    fake_came_up = on_came_up;
     world.scene = scene;
     world.rand = g_rand_new_with_seed(seed);
     world.now_ms = world.begin_ms = 100000;
@@ -600,7 +618,7 @@ gboolean world_runs_what_is_stored(const char *device)
 
 char *world_digest_after_cut(void)
 {
-    return g_strdup_printf("%s %d", world.answered ? world.answered : "-", world.boot % 3);
+    return g_strdup_printf("%s %d", world.answered ? world.answered : "-", world.boot % 16);
 }
 
 char *world_digest(void)
