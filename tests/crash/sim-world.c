@@ -8,11 +8,9 @@
 #include "event.h"
 #include "fake-nm.h"
 #include "history.h"
-#include "journal.h"
 #include "names.h"
 #include "sim-disk.h"
 #include "sim.h"
-#include "storage.h"
 #include "store.h"
 #include "verbs.h"
 #include "waiting.h"
@@ -26,7 +24,6 @@
 #define ROUND_MS 50
 #define VERDICT_MS 500 /* promise 3 */
 #define PATIENCE_MS 1000000
-#define DEAD_GATEWAY ".66\n"
 
 static struct {
     const struct sim_scene *scene;
@@ -79,13 +76,6 @@ char *__wrap_engine_boot_id(void)
     return g_strdup(world.boot_id);
 }
 
-/* Always an agent: systemd has the unit. */
-gboolean __wrap_agent_available(Network *network, const char *run_dir, char **ret_why);
-gboolean __wrap_agent_available(Network *network, const char *run_dir, char **ret_why)
-{
-    return TRUE;
-}
-
 static void start_agent(void)
 {
     if (world.agent_lives)
@@ -99,81 +89,6 @@ gboolean __wrap_agent_summon(Network *network, const char *run_dir, const char *
 {
     start_agent();
     return TRUE;
-}
-
-static gboolean passes(const Record *record)
-{
-    for (int i = 0; i < record->trial.n_pairs; i++) {
-        const char *text = fake_runs(record->pair[i].device);
-        if (!text || strstr(text, DEAD_GATEWAY))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static void result_free(gpointer data)
-{
-    struct check_result *result = data;
-    g_free(result->name);
-    g_free(result->device);
-    g_free(result->output);
-    g_free(result);
-}
-
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record);
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record)
-{
-    GPtrArray *results = g_ptr_array_new_with_free_func(result_free);
-    struct check_result *result;
-
-    if (!record->checks[0])
-        return results;
-    result = g_new0(struct check_result, 1);
-    *result = (struct check_result){g_strdup("nm"), g_strdup("eth0"), passes(record), g_strdup("simulated")};
-    g_ptr_array_add(results, result);
-    return results;
-}
-
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why);
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why)
-{
-    *ret_plain_http = FALSE;
-    return TRUE;
-}
-
-enum storage __wrap_storage_of(const char *directory);
-enum storage __wrap_storage_of(const char *directory)
-{
-    return STORAGE_LASTING;
-}
-
-gboolean __wrap_storage_roots_alone(const char *directory);
-gboolean __wrap_storage_roots_alone(const char *directory)
-{
-    return TRUE;
-}
-
-void __wrap_journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-void __wrap_journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    sim_say("journal: %s", text);
-}
-
-GDateTime *__wrap_g_date_time_new_now_utc(void);
-GDateTime *__wrap_g_date_time_new_now_utc(void)
-{
-    return g_date_time_new_from_unix_utc(1700000000); /* the same always: or no two histories were */
-}
-
-gint64 __wrap_g_get_real_time(void);
-gint64 __wrap_g_get_real_time(void)
-{
-    return sim_wall_ms() * 1000;
 }
 
 guint32 __wrap_g_random_int(void);
@@ -204,7 +119,7 @@ static void tell_checks(void)
 {
     struct engine_checks *checks = &world.engine.checks;
     g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, NULL);
-    gboolean passing = record && (!record->checks[0] || passes(record));
+    gboolean passing = record && (!record->checks[0] || sim_passes(record));
 
     g_free(checks->subject);
     g_clear_pointer(&checks->failing, g_free);
