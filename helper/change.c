@@ -51,10 +51,8 @@ Profile *change_read(const Good *good, const char *path, GError **error)
 
 gboolean change_remember(const char *state_dir, Good *good, const Profile *content, GError **error)
 {
-    if (good_waits(good, content)) { /* perhaps only as a killed process has left it */
-        g_autofree char *directory = g_build_filename(state_dir, NM_TRIAL_GOOD, NULL);
-        return store_settle(directory, error);
-    }
+    if (good_waits(good, content)) /* perhaps only as a killed process has left it */
+        return good_settle(state_dir, error);
     g_clear_pointer(&good->waiting, g_bytes_unref);
     good->waiting = g_bytes_new(content->data, content->length);
     return good_save(state_dir, good, error);

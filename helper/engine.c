@@ -348,15 +348,14 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
  * directory has left what all can see and a power cut can take back, and what follows would stay. */
 static void settle(Engine *engine, const Record *record, enum trial_action action, EngineResult *ret)
 {
-    g_autofree char *good = g_build_filename(engine->state_dir, NM_TRIAL_GOOD, NULL);
-    const char *directories[] = {engine->state_dir, good, engine->profile_dir};
     g_autoptr(GError) error = NULL;
-    gboolean looks_only = action == ACTION_WAIT || action == ACTION_ASK_NETWORK || action == ACTION_JUDGE;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(directories) && !looks_only && !engine->settled && !error; i++)
-        if (!store_settle(directories[i], &error))
-            trouble(engine, record, ret, error);
-    engine->settled = engine->settled || !looks_only;
+    if (engine->settled || action == ACTION_WAIT || action == ACTION_ASK_NETWORK || action == ACTION_JUDGE)
+        return;
+    engine->settled = TRUE;
+    if (!store_settle(engine->state_dir, &error) || !good_settle(engine->state_dir, &error) ||
+        !store_settle(engine->profile_dir, &error))
+        trouble(engine, record, ret, error);
 }
 
 /* Does one step. FALSE: the run ends here, and `ret` says how. */

@@ -166,13 +166,16 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     return TRUE;
 }
 
-/* Whether what runs is what is stored, and NM stores it in the file that is on trial. FALSE: NM is away. */
+/* Whether what runs is what is stored, and while trying, NM stores it in the file that is on trial. An edit's
+ * UUID does not tell whether its promoted content is up: where NM itself activated the profile, at a boot
+ * before the promotion was done, it has the old one. FALSE: NM is away. */
 static gboolean compare_running(Engine *engine, const Record *record, int i, const NetworkDevice *device,
                                 struct pair_facts *facts)
 {
     g_auto(NetworkProfile) profile = {0};
     g_autoptr(GError) error = NULL;
     const struct record_profile *candidate = &record->pair[i].candidate;
+    gboolean trying = record->trial.state == TRIAL_TRYING;
 
     if (!device->object) { /* it goes by another name, or is just going */
         facts->activation = ACTIVATION_PENDING;
@@ -187,10 +190,14 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         facts->activation = ACTIVATION_PENDING; /* it is just going; the next look tells */
         return !later(error);
     }
-    /* a shadow is in memory to NM */
-    if ((profile.unsaved && !record->pair[i].edit) || strcmp(profile.filename, candidate->path) != 0 ||
-        !settings_same(applied, profile.settings))
-        facts->activation = ACTIVATION_MODIFIED;
+    if (settings_same(applied, profile.settings) &&
+        /* a shadow is in memory to NM */
+        (!trying ||
+         ((!profile.unsaved || record->pair[i].edit) && strcmp(profile.filename, candidate->path) == 0)))
+        return TRUE;
+    facts->activation = trying ? ACTIVATION_MODIFIED : ACTIVATION_NONE;
+    if (!trying)
+        facts->holder = HOLDER_NOBODY;
     return TRUE;
 }
 
@@ -242,6 +249,9 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid, NULL))
         facts->holder = HOLDER_CANDIDATE;
     if (!activation(engine, record, i, &device, facts))
+        return FALSE;
+    if (record->pair[i].edit && record->trial.state == TRIAL_PROMOTING && facts->holder == HOLDER_CANDIDATE &&
+        facts->activation == ACTIVATION_ACTIVE && !compare_running(engine, record, i, &device, facts))
         return FALSE;
     if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
         engine->answered_ms = os.boottime_ms();

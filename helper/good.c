@@ -204,6 +204,12 @@ gboolean good_forget(const char *state_dir, const Good *good, GError **error)
     return store_remove(path, error);
 }
 
+gboolean good_settle(const char *state_dir, GError **error)
+{
+    g_autofree char *directory = g_build_filename(state_dir, NM_TRIAL_GOOD, NULL);
+    return store_settle(directory, error);
+}
+
 /* Contents */
 
 Profile *good_parse(const Good *good, GBytes *content)

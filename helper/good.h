@@ -34,6 +34,9 @@ GPtrArray *good_list(const char *state_dir, GError **error);
  * none. Borrowed from the list. */
 Good *good_of(const GPtrArray *list, const char *path, const char *uuid);
 
+/* store_settle() of all that is remembered. */
+gboolean good_settle(const char *state_dir, GError **error);
+
 /* Durable on TRUE. FALSE with a G_FILE_ERROR. */
 gboolean good_save(const char *state_dir, const Good *good, GError **error);
 gboolean good_forget(const char *state_dir, const Good *good, GError **error);

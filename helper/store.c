@@ -280,12 +280,8 @@ gboolean store_make_directory(const char *path, int mode, GError **error)
         return TRUE;
     if (g_mkdir_with_parents(path, mode) < 0)
         return fail(path, "making", error);
-    int parent = open_directory(path);
-    gboolean done = parent >= 0 && os.fsync(parent) == 0;
-    if (!done)
-        fail(path, "syncing the directory of", error);
-    os_close(parent);
-    return done;
+    g_autofree char *parent = g_path_get_dirname(path);
+    return store_settle(parent, error);
 }
 
 void store_sweep(const char *directory)

@@ -57,8 +57,8 @@ gboolean store_remove(const char *path, GError **error);
  * durable on return. *ret_path (caller frees): the new name. */
 gboolean store_set_aside(const char *path, char **ret_path, GError **error);
 
-/* Makes durable what a killed process may have renamed or removed in a directory and not synced: nobody may go
- * on from what he finds there before. One that is not there is success. */
+/* Makes durable what a killed process may have renamed or removed in a directory and not synced: nobody may
+ * go on from what he finds there before. One that is not there is success. */
 gboolean store_settle(const char *directory, GError **error);
 
 /* Makes a directory, and its parents, if it is not there yet; durable on TRUE. */

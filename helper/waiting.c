@@ -39,8 +39,8 @@ static gboolean follow_file(const Engine *engine, Good *good, GError **error)
 }
 
 /* Whether its turn has come: an edit does not take a device from the profile that it has, and what is bound
- * to a device that is not there (yet) waits for it. */
-static gboolean is_its_turn(Engine *engine, const Good *good)
+ * to a device that is not there (yet) waits for it. FALSE, with `error` where NM has said so. */
+static gboolean is_its_turn(Engine *engine, const Good *good, GError **error)
 {
     g_autoptr(Profile) content = good_parse(good, good->waiting);
     g_auto(NetworkDevice) device = {0};
@@ -48,7 +48,7 @@ static gboolean is_its_turn(Engine *engine, const Good *good)
 
     if (!content || !plan_bound(content, &name, NULL)) /* the plan says what is wrong with it */
         return TRUE;
-    if (!network_get_device(engine->network, name, &device, NULL))
+    if (!network_get_device(engine->network, name, &device, error))
         return FALSE;
     if (!good->content)
         return TRUE;
@@ -99,19 +99,20 @@ enum candidate_fate waiting_try(Engine *engine)
     network_set_limit(engine->network, 0);
     for (guint i = 0; i < list->len; i++) {
         Good *good = list->pdata[i];
-        g_autoptr(GError) error = NULL;
+        g_autoptr(GError) error = NULL, failure = NULL;
         if (!good->waiting)
             continue;
         if (network_look(engine->network, NULL) != NETWORK_READY)
             return CANDIDATE_LATER;
         if (!follow_file(engine, good, &error))
             return later(error);
-        if (!good->waiting || !is_its_turn(engine, good))
-            continue;
-        enum candidate_fate fate = open_trial(engine, good, &error);
-        if (fate != CANDIDATE_LEFT)
-            return fate;
-        forget_refused(engine, good, error);
+        if (good->waiting && is_its_turn(engine, good, &failure)) {
+            enum candidate_fate fate = open_trial(engine, good, &error);
+            if (fate != CANDIDATE_LEFT)
+                return fate;
+            forget_refused(engine, good, error);
+        } else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+            return CANDIDATE_LATER;
     }
     return CANDIDATE_LEFT;
 }

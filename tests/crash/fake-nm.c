@@ -20,6 +20,7 @@
 struct fake fake;
 guint fake_changes;
 void (*fake_before)(const char *call, const char *what);
+void (*fake_came_up)(const char *uuid, const char *device, gboolean again);
 
 /* Profiles */
 
@@ -368,6 +369,8 @@ static void take_over(struct device *device, const struct storage *storage)
     remember(device, storage);
     device->state = NM_ACTIVE_CONNECTION_STATE_ACTIVATED;
     device->merged = merged || !then || !profile_same(then, storage->profile);
+    if (fake_came_up) /* `up` is sent again for every active profile (facts: Dispatcher) */
+        fake_came_up(device->uuid, device->name, TRUE);
 }
 
 void fake_start_again(void)
@@ -410,6 +413,8 @@ static void end_activation(struct device *device)
     fake_changes++;
     if (!device->fails) {
         device->state = NM_ACTIVE_CONNECTION_STATE_ACTIVATED;
+        if (fake_came_up)
+            fake_came_up(device->uuid, device->name, FALSE);
         return;
     }
     device->reason = NM_DEVICE_STATE_REASON_IP_CONFIG_UNAVAILABLE;

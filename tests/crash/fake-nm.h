@@ -44,5 +44,7 @@ guint fake_checkpoints(void);
 extern guint fake_changes;
 /* Of all that it knows. Caller frees. */
 char *fake_digest(void);
+/* What it tells of each profile that has come up; `again`: it was restarted, and took it over. */
+extern void (*fake_came_up)(const char *uuid, const char *device, gboolean again);
 /* What it asks before each call. */
 extern void (*fake_before)(const char *call, const char *what);

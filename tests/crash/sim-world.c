@@ -8,11 +8,9 @@
 #include "event.h"
 #include "fake-nm.h"
 #include "history.h"
-#include "journal.h"
 #include "names.h"
 #include "sim-disk.h"
 #include "sim.h"
-#include "storage.h"
 #include "store.h"
 #include "verbs.h"
 #include "waiting.h"
@@ -26,7 +24,6 @@
 #define ROUND_MS 50
 #define VERDICT_MS 500 /* promise 3 */
 #define PATIENCE_MS 1000000
-#define DEAD_GATEWAY ".66\n"
 
 static struct {
     const struct sim_scene *scene;
@@ -79,13 +76,6 @@ char *__wrap_engine_boot_id(void)
     return g_strdup(world.boot_id);
 }
 
-/* Always an agent: systemd has the unit. */
-gboolean __wrap_agent_available(Network *network, const char *run_dir, char **ret_why);
-gboolean __wrap_agent_available(Network *network, const char *run_dir, char **ret_why)
-{
-    return TRUE;
-}
-
 static void start_agent(void)
 {
     if (world.agent_lives)
@@ -99,81 +89,6 @@ gboolean __wrap_agent_summon(Network *network, const char *run_dir, const char *
 {
     start_agent();
     return TRUE;
-}
-
-static gboolean passes(const Record *record)
-{
-    for (int i = 0; i < record->trial.n_pairs; i++) {
-        const char *text = fake_runs(record->pair[i].device);
-        if (!text || strstr(text, DEAD_GATEWAY))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static void result_free(gpointer data)
-{
-    struct check_result *result = data;
-    g_free(result->name);
-    g_free(result->device);
-    g_free(result->output);
-    g_free(result);
-}
-
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record);
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record)
-{
-    GPtrArray *results = g_ptr_array_new_with_free_func(result_free);
-    struct check_result *result;
-
-    if (!record->checks[0])
-        return results;
-    result = g_new0(struct check_result, 1);
-    *result = (struct check_result){g_strdup("nm"), g_strdup("eth0"), passes(record), g_strdup("simulated")};
-    g_ptr_array_add(results, result);
-    return results;
-}
-
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why);
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why)
-{
-    *ret_plain_http = FALSE;
-    return TRUE;
-}
-
-enum storage __wrap_storage_of(const char *directory);
-enum storage __wrap_storage_of(const char *directory)
-{
-    return STORAGE_LASTING;
-}
-
-gboolean __wrap_storage_roots_alone(const char *directory);
-gboolean __wrap_storage_roots_alone(const char *directory)
-{
-    return TRUE;
-}
-
-void __wrap_journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
-    G_GNUC_PRINTF(4, 5);
-void __wrap_journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    sim_say("journal: %s", text);
-}
-
-GDateTime *__wrap_g_date_time_new_now_utc(void);
-GDateTime *__wrap_g_date_time_new_now_utc(void)
-{
-    return g_date_time_new_from_unix_utc(1700000000); /* the same always: or no two histories were */
-}
-
-gint64 __wrap_g_get_real_time(void);
-gint64 __wrap_g_get_real_time(void)
-{
-    return sim_wall_ms() * 1000;
 }
 
 guint32 __wrap_g_random_int(void);
@@ -204,7 +119,7 @@ static void tell_checks(void)
 {
     struct engine_checks *checks = &world.engine.checks;
     g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, NULL);
-    gboolean passing = record && (!record->checks[0] || passes(record));
+    gboolean passing = record && (!record->checks[0] || sim_passes(record));
 
     g_free(checks->subject);
     g_clear_pointer(&checks->failing, g_free);
@@ -296,7 +211,10 @@ static void run_agent(void)
     int lock = store_lock(NM_TRIAL_STATE_DIR, 0, NULL);
     tell_checks();
     if (!engine_run(&world.engine, NULL, &result, &error)) {
-        sim_broken("the agent cannot read the record: %s", error->message);
+        store_unlock(lock);
+        wake_agent(world.now_ms + RETRY_MS); /* it may pass */
+        world.seen_changes = fake_changes + disk_changes;
+        world.running = SIM_NOBODY;
         return;
     }
     again = !result.record && !waiting_catch_up(&world.engine, NM_TRIAL_RUN_DIR);
@@ -310,6 +228,23 @@ static void run_agent(void)
 }
 
 /* The operator */
+
+/* As the dispatcher's script: a guarded profile or a candidate has come up; the agent is to look. */
+static void on_came_up(const char *uuid, const char *device, gboolean again)
+{
+    g_autoptr(GPtrArray) stored = profile_read_directory(NM_TRIAL_PROFILE_DIR, NULL);
+    const Profile *profile = profile_by_uuid(stored, uuid);
+    g_autofree char *name = profile ? g_path_get_basename(profile->path) : NULL;
+    g_autofree char *good = name ? g_build_filename(NM_TRIAL_STATE_DIR, NM_TRIAL_GOOD, name, NULL) : NULL;
+
+    if (disk_get(NM_TRIAL_STATE_DIR "/" NM_TRIAL_RECORD))
+        start_agent();
+    if (!profile || (!disk_get(good) && !profile_annotation(profile, ANNOTATION_REPLACES)))
+        return;
+    (void)event_post(NM_TRIAL_RUN_DIR, uuid, device, again, NULL);
+    start_agent();
+    wake_agent(world.now_ms);
+}
 
 static int run_verb(const char *command)
 {
@@ -358,12 +293,9 @@ static void act(char **words)
         disk_put(path, content);
     } else if (strcmp(words[0], "remove") == 0)
         disk_put(path, NULL);
-    else if (strcmp(words[0], "up") == 0) { /* nmcli loads, activates; the dispatcher's script leaves word */
+    else if (strcmp(words[0], "up") == 0) { /* nmcli loads and activates */
         fake_load(path);
         fake_up(sim_uuid(words[1]));
-        (void)event_post(NM_TRIAL_RUN_DIR, sim_uuid(words[1]), "eth0", FALSE, NULL);
-        start_agent();
-        world.agent_ms = world.now_ms + 1000;
     } else if (strcmp(words[0], "corrupt") == 0)
         corrupt_record();
     else if (strcmp(words[0], "kill-nm") == 0) {
@@ -466,7 +398,7 @@ static void live(void)
 
 static void set_boot_id(void)
 {
-    memset(world.boot_id, 'a' + world.boot % 3, 32); /* few of them: or no two disks were alike */
+    memset(world.boot_id, 'a' + world.boot % 16, 32); /* few of them: or no two disks were alike */
 }
 
 void world_live(void)
@@ -544,6 +476,7 @@ void world_begin(const struct sim_scene *scene, guint32 seed)
 {
     disk_begin(directories);
     fake_begin(devices);
+    fake_came_up = on_came_up;
     world.scene = scene;
     world.rand = g_rand_new_with_seed(seed);
     world.now_ms = world.begin_ms = 100000;
@@ -600,7 +533,7 @@ gboolean world_runs_what_is_stored(const char *device)
 
 char *world_digest_after_cut(void)
 {
-    return g_strdup_printf("%s %d", world.answered ? world.answered : "-", world.boot % 3);
+    return g_strdup_printf("%s %d", world.answered ? world.answered : "-", world.boot % 16);
 }
 
 char *world_digest(void)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Every operation, simulated: the real engine, record, store and verbs over a disk in memory (sim-disk.h) and
- * a fake NetworkManager (fake-nm.h). sim.c walks, world.c lives, scenes.c says what happens. */
+ * a fake NetworkManager (fake-nm.h). sim.c walks, sim-world.c lives, sim-scenes.c says what happens. */
 #pragma once
+
+#include "record.h"
 
 #include <glib.h>
 
@@ -45,7 +47,10 @@ const char *sim_uuid(const char *id);
 gint64 sim_now_ms(void);
 gint64 sim_wall_ms(void);
 
-/* world.c */
+/* What the checks see of the trial's devices now. */
+gboolean sim_passes(const Record *record);
+
+/* sim-world.c */
 
 enum sim_who { SIM_NOBODY, SIM_OPERATOR, SIM_AGENT, SIM_BOOT };
 
