@@ -27,8 +27,9 @@ HARMLESS_WORDS = ("status", "history")
 Fault = collections.namedtuple("Fault", "kind at lasts what")
 
 
-class Plan(collections.namedtuple("Plan", "operation faults again")):
-    """`again`: so many seconds after the boot behind a power cut the next one comes; None: it does not."""
+class Plan(collections.namedtuple("Plan", "operation faults again alone")):
+    """`again`: so many seconds after the boot behind a power cut the next one comes; None: it does not. `alone`: that
+    boot has no agent, and the next cut comes when it has been judged."""
 
     @property
     def cut(self):
@@ -43,7 +44,8 @@ class Plan(collections.namedtuple("Plan", "operation faults again")):
     def __str__(self):
         told = [f"{fault.kind} at {fault.at:.2f} s" + (f" for {fault.lasts:.1f} s" if fault.lasts else "") +
                 (f" ({fault.what})" if fault.what else "") for fault in self.faults]
-        again = [f"power-cut {self.again:.1f} s after that boot"] if self.cut and self.again is not None else []
+        when = "after a boot without an agent" if self.alone else f"{self.again or 0:.1f} s after that boot"
+        again = [f"power-cut {when}"] if self.cut and self.again is not None else []
         return f"{self.operation}: " + (", ".join([*told, *again]) or "no fault")
 
 
@@ -68,5 +70,5 @@ def plan(seed, number):
     while len(faults) < number_of:
         fault = _fault(chance)
         faults.setdefault(fault.kind, fault)
-    again = chance.uniform(0, 2) if chance.random() < 0.3 else None
-    return Plan(operation, tuple(sorted(faults.values(), key=lambda fault: fault.at)), again)
+    again = chance.uniform(0, 1.5) if chance.random() < 0.5 else None
+    return Plan(operation, tuple(sorted(faults.values(), key=lambda fault: fault.at)), again, chance.random() < 0.5)
