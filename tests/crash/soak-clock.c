@@ -11,11 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FOR_ALL __attribute__((visibility("default")))
+
 static const volatile int64_t *off_s;
 
 /* A sanitizer in the program would insist on being the first library. */
 const char *__asan_default_options(void);
-const char *__asan_default_options(void)
+FOR_ALL const char *__asan_default_options(void)
 {
     return "verify_asan_link_order=0";
 }
@@ -30,7 +32,7 @@ __attribute__((constructor)) static void look_up(void)
         off_s = map;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *now)
+FOR_ALL int clock_gettime(clockid_t clock, struct timespec *now)
 {
     long failed = syscall(SYS_clock_gettime, clock, now);
     if (!failed && off_s && (clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE))
@@ -38,7 +40,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return (int)failed;
 }
 
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
+FOR_ALL int gettimeofday(struct timeval *restrict now, void *restrict zone)
 {
     (void)zone;
     struct timespec precise;
@@ -48,7 +50,7 @@ int gettimeofday(struct timeval *restrict now, void *restrict zone)
     return failed;
 }
 
-time_t time(time_t *ret)
+FOR_ALL time_t time(time_t *ret)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME, &now);

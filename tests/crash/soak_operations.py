@@ -72,6 +72,8 @@ class Operation:
         with self.said:
             told = (result.stderr or result.stdout).strip().partition("\n")[0]
             self.life.tell(f"{' '.join(map(str, command))}: {result.returncode} {told}")
+            if command[1] == "doctor":  # what it finds is its answer, whatever its status
+                result.stderr = result.stderr or result.stdout
             if command[0] == "nm-trial":
                 self.broken += judged_result(result, [], "kill" if self.faults.killed else "none")
             if result.returncode == 0 and command[1] in ("confirm", "cancel"):
