@@ -264,13 +264,13 @@ gboolean store_set_aside(const char *path, char **ret_path, GError **error)
     }
 }
 
-gboolean store_settle(const char *path, GError **error)
+gboolean store_settle(const char *directory, GError **error)
 {
-    int directory = os.openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    gboolean done = directory >= 0 ? os.fsync(directory) == 0 : errno == ENOENT;
+    int fd = os.openat(AT_FDCWD, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    gboolean done = fd >= 0 ? os.fsync(fd) == 0 : errno == ENOENT;
     if (!done)
-        fail(path, "syncing", error);
-    os_close(directory);
+        fail(directory, "syncing", error);
+    os_close(fd);
     return done;
 }
 

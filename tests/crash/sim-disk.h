@@ -7,7 +7,7 @@
 #include <glib.h>
 
 /* Puts the disk, empty but for these directories (NULL-terminated), in the place of the kernel's. */
-void disk_begin(const char *const *directories);
+void disk_begin(const char *const *listed);
 
 /* A file that is there, durably, by somebody else; NULL: it is removed. */
 void disk_put(const char *path, const char *content);

@@ -457,6 +457,7 @@ void world_power_off(void)
     fake_power_off();
 }
 
+static const char good_dir[] = NM_TRIAL_STATE_DIR "/" NM_TRIAL_GOOD;
 static const char *const directories[] = {"/",
                                           "/etc",
                                           "/etc/NetworkManager",
@@ -467,7 +468,7 @@ static const char *const directories[] = {"/",
                                           "/var/lib",
                                           "/var/lib/NetworkManager",
                                           NM_TRIAL_STATE_DIR,
-                                          NM_TRIAL_STATE_DIR "/" NM_TRIAL_GOOD,
+                                          good_dir,
                                           "/tmp",
                                           NULL};
 static const char *const devices[] = {"eth0", "eth1", NULL};

@@ -39,8 +39,8 @@ extern const gsize sim_n_scenes;
 
 /* The text of a profile of that name. Caller frees. */
 char *sim_profile(const char *name);
-/* Where a profile of that id is stored. Caller frees. */
-char *sim_path(const char *id);
+/* Where a profile of that name is stored. Caller frees. */
+char *sim_path(const char *name);
 const char *sim_uuid(const char *id);
 
 /* The clocks: CLOCK_BOOTTIME, and the wall's, which somebody sets back by an hour in the middle of it. */

@@ -32,6 +32,7 @@ __attribute__((constructor)) static void look_up(void)
         off_s = map;
 }
 
+// NOLINTBEGIN(readability-inconsistent-declaration-parameter-name): libc's own are reserved
 FOR_ALL int clock_gettime(clockid_t clock, struct timespec *now)
 {
     long failed = syscall(SYS_clock_gettime, clock, now);
@@ -58,3 +59,4 @@ FOR_ALL time_t time(time_t *ret)
         *ret = now.tv_sec;
     return now.tv_sec;
 }
+// NOLINTEND(readability-inconsistent-declaration-parameter-name)

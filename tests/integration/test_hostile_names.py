@@ -181,9 +181,9 @@ class HostileNames(Case):
                 self.assert_journal_harmless(trial)
 
     def test_files_that_are_refused(self):
-        for name, line, why in ((b"broken.nmconnection", b"id=broken\xff\x1b[31m", r"broken\..*no valid id="),
+        for name, line, why in ((b"broken.nmconnection", b"id=broken\xff\x1b[31m", r"broken\..*has no id= in UTF-8"),
                                 (b"bytes\xff\x9b.nmconnection", b"id=odd", "no UTF-8. Rename it"),
-                                (b"no-id\n\x1b[31m\xff.nmconnection", b"", r"no-id\\n\\u001b\[31m.*has no valid id=")):
+                                (b"no-id\n\x1b[31m\xff.nmconnection", b"", r"no-id\\n\\u001b\[31m.*has no id=")):
             with self.file(name, line) as uuid:
                 for options in (TRIAL, (*TRIAL, "--dry-run")):
                     result = self.trial("start", uuid, *options, status=4)

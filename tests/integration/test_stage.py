@@ -357,7 +357,7 @@ class StageKilled(Staging):
         files = [self.source(name, text) for name, text in texts.items()]
         self.before, self.own = self.files(), self.own | set(texts)
         delay, killed, lived = 0, 0, 0
-        while lived < 3:  # later and later, until it has come to its end before
+        while lived < 3 or killed < 4:  # later and later, until it has come to its end before
             delay += 0.002
             process = background(self.device, "nm-trial", "stage", *files)
             time.sleep(delay)  # the moment is the test's subject
@@ -365,6 +365,8 @@ class StageKilled(Staging):
                 self.kill_process(pid)
             lived += process.wait() == 0
             killed += process.returncode != 0
+            if process.returncode == 0 and killed < 4:  # a machine that is busy: from the beginning
+                delay = 0
             process.communicate()
             left = [name for name in texts if self.device.profile_path(name).exists()]
             for name in left:
@@ -372,7 +374,6 @@ class StageKilled(Staging):
                                  texts[name].replace("autoconnect=true", "autoconnect=false"))
                 self.device.profile_path(name).unlink()
             self.device.nmcli("connection", "reload")
-        self.assertGreater(killed, 3, "it was never killed on its way")
         self.stage(*files)  # nothing is in the way of another try
         self.assert_boots("lan")
         self.assertEqual(self.temporaries(), [])
