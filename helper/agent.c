@@ -288,7 +288,7 @@ static gboolean set_up(struct agent *agent)
     agent->timer = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
     agent->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (agent->timer < 0 || agent->inotify < 0)
-        journal_say(JOURNAL_TROUBLE, NULL, -1, "no timer or no watch of files: %s", g_strerror(errno));
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "no timer, no inotify: %s", g_strerror(errno));
     if (agent->alive < 0 || agent->timer < 0 || agent->inotify < 0)
         return FALSE;
     g_unix_fd_add(agent->timer, G_IO_IN, on_timer, agent);

@@ -92,7 +92,7 @@ static gboolean makes_sense(const Profile *profile, GPtrArray *profiles, GPtrArr
         return plan_refuse(error, "\"%s\" cannot replace itself.", profile->id);
     return replaced->autoconnect || plan_refuse(error,
                                                 "\"%s\" has autoconnect off, so a reboot would not bring it "
-                                                "back: it is nothing to go back to. "
+                                                "back: nothing to go back to. "
                                                 "Name the profile that the device has now.",
                                                 replaced->id);
 }

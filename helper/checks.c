@@ -214,12 +214,12 @@ gboolean checks_nm_believe(GVariant *properties, gboolean *ret_plain_http, char 
     if (!available || !uri || !*uri) {
         *ret_why = g_strdup(
             "NetworkManager has no page to ask for, so it takes any default route for a network; set "
-            "uri= in the section [connectivity] of NetworkManager.conf");
+            "uri= in [connectivity] of NetworkManager.conf");
         return FALSE;
     }
     if (!enabled) {
         *ret_why =
-            g_strdup_printf("NetworkManager's connectivity check is off; in the section [connectivity] of "
+            g_strdup_printf("NetworkManager's connectivity check is off; in [connectivity] of "
                             "NetworkManager.conf, enabled= must not be false, interval= not 0 and uri= (now "
                             "%s) a http address with a host name",
                             uri);

@@ -105,14 +105,13 @@ void doctor_storage(Doctor *doctor)
     if (profile_port != &profiles_dbus)
         examine_both(doctor);
     else
-        doctor_say(
-            doctor, FINDING_WARNING,
-            g_strdup(
-                "there is no directory " NM_TRIAL_PROFILE_DIR " here: profiles are written through "
-                "NetworkManager, which loses comments and keys that it does not know; the host's systemd "
-                "makes them durable; and a NetworkManager that hangs delays a verdict"),
-            g_strdup("On a host: mkdir -p " NM_TRIAL_PROFILE_DIR
-                     ". To a container give the host's, if that can be."));
+        doctor_say(doctor, FINDING_WARNING,
+                   g_strdup("there is no directory " NM_TRIAL_PROFILE_DIR
+                            " here: profiles are written through "
+                            "NetworkManager, which loses comments and unknown keys; the host's systemd "
+                            "makes them durable; a hung NetworkManager delays a verdict"),
+                   g_strdup("On a host: mkdir -p " NM_TRIAL_PROFILE_DIR
+                            ". To a container give the host's, if that can be."));
     examine_directory(doctor, NM_TRIAL_STATE_DIR, state);
 }
 

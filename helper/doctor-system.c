@@ -60,7 +60,7 @@ void doctor_connectivity(Doctor *doctor)
                                    "what is behind it: %s",
                                    why),
                    g_strdup("Write the two lines [connectivity] and uri=https://HOST/PAGE into "
-                            "/etc/NetworkManager/conf.d/connectivity.conf (HOST: a server of your own that "
+                            "/etc/NetworkManager/conf.d/connectivity.conf (HOST: your own server, which "
                             "answers with \"NetworkManager is online\"), then: nmcli general "
                             "reload"));
     else if (plain_http)

@@ -345,17 +345,20 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
 }
 
 /* Before anything follows from what was found: a process that was killed between a rename and the sync of its
- * directory has left what all can see and a power cut can take back, and what follows would stay. */
-static void settle(Engine *engine, const Record *record, enum trial_action action, EngineResult *ret)
+ * directory has left what all can see and a power cut can take back, and what follows would stay. FALSE: the
+ * disk fails, so the step is to be decided anew. Tried once in a run: the next one is soon. */
+static gboolean settle(Engine *engine, const Record *record, enum trial_action action, EngineResult *ret)
 {
     g_autoptr(GError) error = NULL;
 
     if (engine->settled || action == ACTION_WAIT || action == ACTION_ASK_NETWORK || action == ACTION_JUDGE)
-        return;
+        return TRUE;
     engine->settled = TRUE;
-    if (!store_settle(engine->state_dir, &error) || !good_settle(engine->state_dir, &error) ||
-        !store_settle(engine->profile_dir, &error))
-        trouble(engine, record, ret, error);
+    if (store_settle(engine->state_dir, &error) && good_settle(engine->state_dir, &error) &&
+        store_settle(engine->profile_dir, &error))
+        return TRUE;
+    trouble(engine, record, ret, error);
+    return FALSE;
 }
 
 /* Does one step. FALSE: the run ends here, and `ret` says how. */
@@ -365,7 +368,8 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
 
     gather(engine, record, facts, ret);
     struct trial_step s = step(&record->trial, facts);
-    settle(engine, record, s.action, ret);
+    if (!settle(engine, record, s.action, ret))
+        return TRUE;
     switch (s.action) {
     case ACTION_WAIT:
     case ACTION_JUDGE:
@@ -430,7 +434,7 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
     };
     for (int i = 0; one_step(engine, record, &facts, ret); i++)
         if (i > STEPS_MAX) { /* rather look again later than spin under the lock */
-            journal_say(JOURNAL_TROUBLE, record, -1, "no end of steps; trying again (please report this)");
+            journal_say(JOURNAL_TROUBLE, record, -1, "no end of steps; trying again");
             ret->wake_ms = os.boottime_ms() + TRIAL_RETRY_MS;
             break;
         }

@@ -82,8 +82,7 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
         g_autofree char *own = g_key_file_get_string(keyfile, GROUP_CONNECTION, *key, NULL);
         if (!own) { /* nor is one that is no UTF-8 */
             g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
-                        "section [connection] has no %s=%s; give the profile one of its own", *key,
-                        g_key_file_has_key(keyfile, GROUP_CONNECTION, *key, NULL) ? " in UTF-8" : "");
+                        "section [connection] has no %s= in UTF-8; give the profile one of its own", *key);
             return NULL;
         }
     }

@@ -180,7 +180,7 @@ static gboolean is_known_good(const Plan *plan, const PlanPair *pair, GError **e
     return !known || profile_same(known, replaced) ||
            plan_refuse(
                error,
-               "\"%s\" is guarded, and was changed since it was known good: it is nothing to go back to. To "
+               "\"%s\" is guarded, and was changed since it was known good: nothing to go back to. To "
                "try "
                "the change: nmcli connection up %s. To take it for good untried: nm-trial guard %s --off",
                replaced->id, replaced->uuid, replaced->uuid);
@@ -195,7 +195,7 @@ static gboolean is_named_after_id(const Profile *profile, const char *id, GError
            plan_refuse(error,
                        "\"%s\" is in the file %s, and without NetworkManager's directories it must be called "
                        "after the id, "
-                       "%s. Rename one of them on the host, or give this container " NM_RUN_DIR
+                       "%s. Rename one on the host, or give this container " NM_RUN_DIR
                        " and " NM_TRIAL_PROFILE_DIR ".",
                        profile->id, name, wanted);
 }
