@@ -126,7 +126,7 @@ class Bench(Hands):
     def over(self, tried):
         told = self.device.disk / invariants.STATE / "history"
         entries = told.read_bytes().count(b'"verdict"') if told.exists() else 0
-        return self.state() == "none" and entries >= tried
+        return self.state() == "none" and entries + len(self.said("it is not tried")) >= tried
 
     def ends(self, cut, tried):
         """Brings the trial, or so many of them, to the end; returns the broken promises of the way there."""
@@ -172,6 +172,7 @@ class Bench(Hands):
     def no_checkpoint(self):
         """One that is left would undo all of it later."""
         try:
+            self.device.wait_nm()  # its death may have been the fault
             wait_for("no checkpoint", lambda: not self.checkpoints())
         except LabError as error:
             return [invariants.Broken(4, str(error))]
