@@ -28,7 +28,7 @@ gboolean checks_known(const char *name)
     return strcmp(name, "none") == 0 || check_device_known(name);
 }
 
-static void result_free(gpointer data)
+void check_result_free(gpointer data)
 {
     struct check_result *result = data;
 
@@ -128,7 +128,7 @@ void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *
     struct run *run = g_new0(struct run, 1);
 
     g_task_set_task_data(task, run, run_free);
-    run->results = g_ptr_array_new_with_free_func(result_free);
+    run->results = g_ptr_array_new_with_free_func(check_result_free);
     run->cancellable = g_cancellable_new();
     run->pending = 1; /* this function's */
     /* Neither holds a reference: run_end() ends them before the task can go. */

@@ -14,6 +14,8 @@ struct check_result {
     gboolean passing; /* anything but a fresh, positive answer is FALSE */
     char *output;     /* one line for people: what was seen; never NULL */
 };
+/* Frees one, a struct check_result *: for the arrays of them. */
+void check_result_free(gpointer data);
 
 /* Whether that is a word to give as a check: a built-in one, one that the operator's own may have
  * (check-own.h), or "none" (TRUE), which is no check: callers leave it out of a run. */

@@ -159,13 +159,14 @@ static gboolean put_back(Engine *engine, const Good *good, GError **error)
     return network_load(engine->network, (const char *const *)paths->pdata, error);
 }
 
-/* Whether the profile comes up for the first time in this boot: then nobody has activated it but NM itself.
- */
+/* The file that says that the profile was up in this boot. Caller frees. */
 static char *came_up(const Good *good)
 {
     return g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, good->uuid, NULL);
 }
 
+/* Whether the profile comes up for the first time in this boot: then nobody has activated it but NM itself.
+ */
 static gboolean is_first(const Good *good)
 {
     g_autofree char *path = came_up(good);
@@ -192,11 +193,11 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     if (!known)
         return CANDIDATE_LEFT;
-    if (content && profile_same(content, known))
+    if (content && profile_same(content, known)) {
         mark_came_up(good);
-    if (content &&
-        profile_same(content, known)) /* perhaps only since it was put back, and NM did not answer */
+        /* perhaps only since it was put back, and NM did not answer */
         return good->waiting || wait ? CANDIDATE_LEFT : settle(engine, known);
+    }
     /* remembered first: a power cut in between must not lose it */
     if (content && !failed && !change_remember(engine->state_dir, good, content, &error))
         return later(error);

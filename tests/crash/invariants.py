@@ -16,7 +16,6 @@ import sys
 import urllib.parse
 
 PROFILES = "etc/NetworkManager/system-connections/"
-SHADOWS = "run/NetworkManager/system-connections/"
 STATE = "var/lib/nm-trial/"
 RECORD = STATE + "trial"
 PLACES = (PROFILES, STATE)

@@ -22,15 +22,6 @@ gboolean sim_passes(const Record *record)
     return TRUE;
 }
 
-static void result_free(gpointer data)
-{
-    struct check_result *result = data;
-    g_free(result->name);
-    g_free(result->device);
-    g_free(result->output);
-    g_free(result);
-}
-
 #pragma GCC visibility push(default)
 
 /* Always an agent: systemd has the unit. */
@@ -43,7 +34,7 @@ gboolean __wrap_agent_available(Network *network, const char *run_dir, char **re
 GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record);
 GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record)
 {
-    GPtrArray *results = g_ptr_array_new_with_free_func(result_free);
+    GPtrArray *results = g_ptr_array_new_with_free_func(check_result_free);
     struct check_result *result;
 
     if (!record->checks[0])

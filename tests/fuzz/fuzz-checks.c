@@ -14,15 +14,6 @@
 
 #define RESULTS_MAX 8
 
-static void result_free(gpointer data)
-{
-    struct check_result *result = data;
-    g_free(result->name);
-    g_free(result->device);
-    g_free(result->output);
-    g_free(result);
-}
-
 /* As checks.c fills it: what others say was cleaned, or came over D-Bus and is UTF-8. */
 static struct check_result *next(struct bytes *in)
 {
@@ -53,7 +44,7 @@ static void assert_said(const struct check_result *result, JsonArray *list, guin
 
 static void as_results(struct bytes *in)
 {
-    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func(result_free);
+    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func(check_result_free);
     g_autoptr(GError) error = NULL;
 
     while (in->left > 0 && results->len < RESULTS_MAX)

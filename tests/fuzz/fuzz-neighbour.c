@@ -6,12 +6,12 @@
 #include "fuzz.h"
 
 #include "neighbour.h"
+#include "netlink.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
-#include <sanitizer/asan_interface.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -26,25 +26,6 @@ static guint32 seq;        /* of the last request */
 static gboolean asked;     /* that was a question, not a look at the table */
 static gboolean taken;     /* ... and the kernel took it */
 static gboolean reachable; /* an entry for the address was, after that */
-
-static union {
-    struct nlmsghdr header;
-    uint8_t bytes[4096];
-} datagram;
-static gsize filled;
-static char *poisoned;
-static gsize poisoned_size;
-
-static void append(guint16 type, guint32 number, const void *body, gsize size)
-{
-    struct nlmsghdr *header = (struct nlmsghdr *)(datagram.bytes + filled);
-
-    if (filled + NLMSG_SPACE(size) > sizeof datagram)
-        return;
-    *header = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(size), .nlmsg_type = type, .nlmsg_seq = number};
-    memcpy(NLMSG_DATA(header), body, size);
-    filled += NLMSG_SPACE(size);
-}
 
 /* Which entry it is: the byte's bits make it another one's. */
 static void append_entry(void)
@@ -65,7 +46,7 @@ static void append_entry(void)
     body.attribute.rta_len = RTA_LENGTH(wrong & 16 ? size - 1 : size);
     (void)inet_pton(family, family == AF_INET ? ADDRESS4 : ADDRESS6, body.address);
     body.address[size - 1] ^= wrong & 32;
-    append(RTM_NEWNEIGH, 0, &body, sizeof body.entry + RTA_SPACE(size));
+    netlink_append(RTM_NEWNEIGH, 0, &body, sizeof body.entry + RTA_SPACE(size));
     if (!(wrong & 63) && taken && (body.entry.ndm_state & NUD_REACHABLE))
         reachable = TRUE;
 }
@@ -76,7 +57,7 @@ static void append_answer(void)
     uint8_t n = fuzz_byte(input);
     struct nlmsgerr answer = {.error = codes[n & 3]};
 
-    append(NLMSG_ERROR, seq + (n & 4), &answer, n & 8 ? 2 : sizeof answer);
+    netlink_append(NLMSG_ERROR, seq + (n & 4), &answer, n & 8 ? 2 : sizeof answer);
     if (!(n & 15) && asked)
         taken = TRUE;
 }
@@ -86,10 +67,8 @@ static void append_anything(void)
     size_t size = 0;
     const uint8_t *bytes = fuzz_some(input, &size);
 
-    if (filled + size > sizeof datagram)
+    if (!netlink_append_bytes(bytes, size))
         return;
-    memcpy(datagram.bytes + filled, bytes, size);
-    filled += size;
     taken = reachable = TRUE; /* nobody knows what it says */
 }
 
@@ -98,7 +77,7 @@ static void fill(void)
 {
     uint8_t kind;
 
-    filled = 0;
+    netlink_begin();
     do {
         kind = fuzz_byte(input);
         switch (kind & 7) {
@@ -110,13 +89,13 @@ static void fill(void)
             append_answer();
             break;
         case 3:
-            append(NLMSG_DONE, seq, &(int){0}, sizeof(int));
+            netlink_append(NLMSG_DONE, seq, &(int){0}, sizeof(int));
             break;
         case 4:
             append_anything();
             break;
         default:
-            append(kind, seq, "", 1);
+            netlink_append(kind, seq, "", 1);
         }
     } while ((kind & 8) && input->left > 0);
 }
@@ -157,13 +136,6 @@ ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
     return (ssize_t)size;
 }
 
-static void unpoison(void)
-{
-    if (poisoned)
-        ASAN_UNPOISON_MEMORY_REGION(poisoned, poisoned_size);
-    poisoned = NULL;
-}
-
 ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
                         socklen_t *from_size);
 ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *from,
@@ -171,7 +143,7 @@ ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct soc
 {
     (void)fd;
     g_assert_true((flags & MSG_DONTWAIT) && *from_size == sizeof(struct sockaddr_nl));
-    unpoison();
+    netlink_end();
     errno = EIO;
     if (input->left == 0)
         return -1;
@@ -187,12 +159,7 @@ ssize_t __wrap_recvfrom(int fd, void *buffer, size_t size, int flags, struct soc
         taken = had_taken;
         reachable = had_reachable;
     }
-    g_assert_cmpuint(size, >, filled);
-    memcpy(buffer, datagram.bytes, filled);
-    poisoned = (char *)buffer + filled;
-    poisoned_size = size - filled;
-    ASAN_POISON_MEMORY_REGION(poisoned, poisoned_size);
-    return (ssize_t)filled;
+    return netlink_receive(buffer, size);
 }
 
 static void on_probe(GObject *source, GAsyncResult *result, gpointer data)
@@ -218,6 +185,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     neighbour_probe_async(IFINDEX, family == AF_INET ? ADDRESS4 : ADDRESS6, NULL, on_probe, &done);
     while (!done)
         g_main_context_iteration(NULL, TRUE);
-    unpoison();
+    netlink_end();
     return 0;
 }

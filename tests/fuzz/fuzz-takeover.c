@@ -4,11 +4,11 @@
  * older than the process, and none is younger; nothing behind a datagram's end is looked at. */
 #include "fuzz.h"
 
+#include "netlink.h"
 #include "takeover.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
-#include <sanitizer/asan_interface.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -19,14 +19,6 @@
 
 static struct bytes *input;
 static gboolean older, younger, unknown;
-
-static union {
-    struct nlmsghdr header;
-    uint8_t bytes[4096];
-} datagram;
-static gsize filled;
-static char *poisoned;
-static gsize poisoned_size;
 
 static void append_address(uint8_t kind)
 {
@@ -40,15 +32,9 @@ static void append_address(uint8_t kind)
                       .rta_len = RTA_LENGTH(kind & 8 ? 4 : sizeof body.times)},
         .times = {.cstamp = kind & 16 ? YOUNG : 1},
     };
-    struct nlmsghdr *header = (struct nlmsghdr *)(datagram.bytes + filled);
 
-    if (filled + NLMSG_SPACE(sizeof body) > sizeof datagram)
-        return;
-    *header = (struct nlmsghdr){.nlmsg_len = NLMSG_LENGTH(sizeof body),
-                                .nlmsg_type = kind & 32 ? RTM_DELADDR : RTM_NEWADDR};
-    memcpy(NLMSG_DATA(header), &body, sizeof body);
-    filled += NLMSG_SPACE(sizeof body);
-    if (kind & (2 | 4 | 8 | 32))
+    if (!netlink_append(kind & 32 ? RTM_DELADDR : RTM_NEWADDR, 0, &body, sizeof body) ||
+        (kind & (2 | 4 | 8 | 32)))
         return;
     older = older || !(kind & 16);
     younger = younger || (kind & 16);
@@ -59,10 +45,8 @@ static void append_anything(void)
     size_t size = 0;
     const uint8_t *bytes = fuzz_some(input, &size);
 
-    if (filled + size > sizeof datagram)
+    if (!netlink_append_bytes(bytes, size))
         return;
-    memcpy(datagram.bytes + filled, bytes, size);
-    filled += size;
     unknown = TRUE;
 }
 
@@ -89,24 +73,17 @@ ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
     return (ssize_t)size;
 }
 
-static void unpoison(void)
-{
-    if (poisoned)
-        ASAN_UNPOISON_MEMORY_REGION(poisoned, poisoned_size);
-    poisoned = NULL;
-}
-
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
     uint8_t kind;
 
     (void)fd, (void)flags;
-    unpoison();
+    netlink_end();
     errno = EAGAIN; /* the time limit */
     if (input->left == 0)
         return -1;
-    filled = 0;
+    netlink_begin();
     do {
         kind = fuzz_byte(input);
         if (kind & 1)
@@ -114,12 +91,7 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
         else
             append_address(kind);
     } while ((kind & 64) && input->left > 0);
-    g_assert_cmpuint(size, >, filled);
-    memcpy(buffer, datagram.bytes, filled);
-    poisoned = (char *)buffer + filled;
-    poisoned_size = size - filled;
-    ASAN_POISON_MEMORY_REGION(poisoned, poisoned_size);
-    return (ssize_t)filled;
+    return netlink_receive(buffer, size);
 }
 
 unsigned int __wrap_if_nametoindex(const char *interface);
@@ -144,7 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input = &in;
     older = younger = unknown = FALSE;
     gboolean seen = takeover_seen(NULL, "eth0");
-    unpoison();
+    netlink_end();
     if (!unknown)
         g_assert_true(seen == (older && !younger));
     g_assert_cmpint(g_get_monotonic_time() - begun_us, <, G_USEC_PER_SEC);
