@@ -18,7 +18,8 @@ from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
 CACHE = pathlib.Path(os.environ.get("NM_TRIAL_CACHE", "/var/cache/nm-trial-tests"))
 SUITE = "bookworm"
 PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
-            "procps", "libjson-glib-1.0-0", "libnm0"]
+            "procps", "libjson-glib-1.0-0", "libnm0",
+            "rpm", "pacman-package-manager"]  # other distributions' packages are installed in here, too
 GATEWAY = "10.99.7.1"
 # Nothing in a test looks at these, and every device copies them.
 BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",
@@ -49,8 +50,8 @@ def base_root():
 
 
 class Container:
-    def __init__(self, build):
-        """`build` is the CMake build folder to install nm-trial from."""
+    def __init__(self, build=None):
+        """`build` is the CMake build folder to install nm-trial from; None where a package is installed."""
         self.build = build
         self.name = f"nmt-{uuid.uuid4().hex[:6]}"  # short: "ve-" and this name its cable
         self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None
