@@ -23,7 +23,8 @@ EXTRA_OECMAKE = "-DCMAKE_BUILD_TYPE=MinSizeRel -DCMAKE_INTERPROCEDURAL_OPTIMIZAT
 
 # The class enables the units, and restarts them at an upgrade: the agent goes on with an open trial in its new version.
 SYSTEMD_SERVICE:${PN} = "nm-trial.service nm-trial-boot.service"
-FILES:${PN} += "${nonarch_libdir}/NetworkManager ${nonarch_libdir}/systemd/catalog"
+FILES:${PN} += "${nonarch_libdir}/NetworkManager ${nonarch_libdir}/systemd/catalog \
+    ${datadir}/bash-completion ${datadir}/fish ${datadir}/zsh"
 
 pkg_postinst:${PN}() {
     if [ -z "$D" ]; then
