@@ -47,6 +47,7 @@ class Installed(unittest.TestCase):
 
     def history_on_disk(self):
         """Where no nm-trial is any more: the newest verdict."""
+        self.assertTrue(self.has("var/lib/nm-trial/history"), "no trial has ended")
         return json.loads((self.container.root / "var/lib/nm-trial/history").read_text().partition("\n")[2])[0]
 
     def agent(self):
