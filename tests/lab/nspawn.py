@@ -18,8 +18,7 @@ from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
 CACHE = pathlib.Path(os.environ.get("NM_TRIAL_CACHE", "/var/cache/nm-trial-tests"))
 SUITE = "bookworm"
 PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
-            "procps", "libjson-glib-1.0-0", "libnm0",
-            "rpm", "pacman-package-manager"]  # other distributions' packages are installed in here, too
+            "procps", "libjson-glib-1.0-0", "libnm0"]
 GATEWAY = "10.99.7.1"
 # Nothing in a test looks at these, and every device copies them.
 BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 import unittest
 
 from device import wait_for
@@ -19,10 +20,14 @@ class Installed(unittest.TestCase):
         self.container = Container()
         self.addCleanup(self.container.destroy)
         self.container.create()
+        self.prepare()
         self.container.profile("lan", address="10.99.7.10", autoconnect=True)
         self.container.profile("good", address="10.99.7.30", autoconnect=False)
         self.container.boot()
         self.container.wait_active("lan")
+
+    def prepare(self):
+        """What the device's disk needs before it boots."""
 
     def put(self, path):
         """The package's name on the device."""
@@ -136,6 +141,19 @@ class Elsewhere(Installed):
     """Packages of distributions that have no purge: what is left is the verdicts, and what is known good. Their
     dependencies bear other names than the device's packages, so they are installed without a look at those."""
     LEFT = ("/var/lib/nm-trial", "/run/nm-trial")
+
+    def prepare(self):
+        """The package manager, which is no part of the device's release, is this machine's: the program, its libraries
+        and its own files."""
+        program = f"/usr/bin/{self.REMOVE[0]}"
+        linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        libraries = re.findall(r"(/\S+) \(0x", linked)
+        for path in (program, *libraries, *self.FILES):
+            inside = self.container.root / path.lstrip("/")
+            if not inside.exists():
+                subprocess.run(["cp", "--recursive", "--dereference", "--parents", path, self.container.root], check=True)
+        for directory in self.DIRECTORIES:
+            (self.container.root / directory).mkdir(parents=True, exist_ok=True)
 
     def installed_upgraded_and_removed_in_a_trial(self):
         self.install()

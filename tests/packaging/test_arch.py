@@ -7,6 +7,8 @@ import packages
 
 
 class Arch(installed.Elsewhere):
+    FILES = ("/etc/pacman.conf",)
+    DIRECTORIES = ("var/lib/pacman", "var/cache/pacman/pkg")
     REMOVE = ("pacman", "--remove", "--nodeps", "--nodeps", "--noconfirm", "nm-trial")
 
     def install(self):

@@ -8,6 +8,8 @@ import packages
 
 
 class Rpm(installed.Elsewhere):
+    FILES = ("/usr/lib/rpm",)
+    DIRECTORIES = ("var/lib/rpm",)
     REMOVE = ("rpm", "--erase", "nm-trial")
 
     def install(self):
