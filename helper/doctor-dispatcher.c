@@ -10,8 +10,7 @@
 /* The directory that wins comes first. */
 static const char *const directories[] = {NM_DISPATCHER_DIR, NM_DISPATCHER_LIB_DIR};
 
-#define NO_ACTIVATION                                                                                        \
-    "an annotated candidate's trial does not begin when it is activated (nm-trial start works)"
+#define NO_ACTIVATION "no activation begins a trial"
 
 /* The script, or a link to it, in one of the directories or a folder ("": none) of theirs; NULL: there is
  * none. Caller frees. */

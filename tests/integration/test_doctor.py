@@ -70,7 +70,7 @@ ROWS = {
         Row("https", ("ok: https",), CONNECTIVITY.format("uri=https://nm.example/"), NO_CONNECTIVITY),
     ],
     "dispatcher": [
-        Row("no script", ("warning: there is no .*90-nm-trial.*activated",), f"rm {LINK}; mv {SCRIPT} /var/tmp",
+        Row("no script", ("warning: there is no .*90-nm-trial.*activation",), f"rm {LINK}; mv {SCRIPT} /var/tmp",
             f"mv /var/tmp/90-nm-trial {SCRIPT}; ln -s no-wait.d/90-nm-trial {LINK}"),
         Row("nothing links to it", ("warning: nothing links to it",), f"rm {LINK}",
             f"ln -s no-wait.d/90-nm-trial {LINK}"),
