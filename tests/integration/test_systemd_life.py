@@ -168,7 +168,7 @@ class Life(SystemdCase):
         self.container.wait_active("bad")
         agent, = self.container.host_pids("nm-trial")
         deadline = self.deadline()
-        time.sleep(deadline - 0.05 - time.clock_gettime(time.CLOCK_BOOTTIME))
+        time.sleep(deadline - 0.3 - time.clock_gettime(time.CLOCK_BOOTTIME))
         os.kill(agent, 9)
         self.assertIn("state=trying", self.record(), "killed too late to show anything")
         wait_for("a durable verdict", lambda: "state=trying" not in self.record())
