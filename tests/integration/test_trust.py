@@ -7,7 +7,7 @@ import os
 import unittest
 
 from annotated import AnnotatedCase
-from case import background, Case, uuid_of, wait_for
+from case import background, Case, PROFILES, uuid_of, wait_for
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 STATE, RUN = "/var/lib/nm-trial", "/run/nm-trial"
@@ -101,11 +101,13 @@ class Surroundings(Case):
         victim.write_text("precious\n")
         names = [f"{STATE}/{name}" for name in ("trial", "history", "lock", ".nm-trial-new.trial", ".nm-trial-new.history")]
         names += [f"{RUN}/{name}" for name in ("agent", "status.json", f"events/{uuid_of('good')}")]
+        names += [f"/{PROFILES}/.nm-trial-new.good.nmconnection"]
         self.hold_agent()
-        for name in names:
+        for n, name in enumerate(names, 10):
             with self.step(name=name):
                 self.device.run("sh", "-c", f"mkdir -p {RUN}/events; rm -f {name}; ln -s /var/tmp/victim {name}")
-                for words in (("event", "eth0", uuid_of("good")), ("status",), ("history",), ("boot",)):
+                for words in (("event", "eth0", uuid_of("good")), ("annotate", "good", f"timeout={n}"), ("status",),
+                              ("history",), ("boot",)):
                     self.device.run("timeout", "20", "nm-trial", *words, check=False)
                 self.device.run("timeout", "5", "nm-trial", "agent", "--exit-idle", check=False)
                 self.assertEqual(victim.read_text(), "precious\n")
@@ -120,7 +122,7 @@ class Surroundings(Case):
         self.device.kill_nm(restart=False)
         impostor = background(self.device, *NOBODY, "python3", "-c", IMPOSTOR)
         self.addCleanup(impostor.communicate)
-        self.addCleanup(impostor.kill)
+        self.addCleanup(os.killpg, impostor.pid, 9)
         wait_for("the impostor", lambda: "org.freedesktop.NetworkManager" in self.dbus(
             "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"))
         for words in (("start", "good"), ("start", "good", "--dry-run")):
