@@ -248,9 +248,12 @@ static void say_reverted(const Engine *engine, const Record *record, int i, cons
                 end ? end : blamed);
 }
 
+/* `facts`: NULL where the trial was another system's. */
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    for (int i = 0; i < record->trial.n_pairs; i++) {
+    if (!facts)
+        journal_say(JOURNAL_TROUBLE, record, -1, "over: %s", record->detail);
+    for (int i = 0; facts && i < record->trial.n_pairs; i++) {
         const struct record_pair *pair = &record->pair[i];
         g_autofree char *candidate = candidate_words(pair);
         if (record->trial.state == TRIAL_PROMOTING)
@@ -413,6 +416,36 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
     return FALSE;
 }
 
+/* Another slot was booted, or the device reset to what it was delivered with: no profile of the trial is
+ * there, and what its record embeds is not this system's to have. (An edit has but one file, which somebody
+ * may have deleted: that is put back.) */
+static gboolean of_another_system(const Record *record)
+{
+    enum found found = FOUND_NOTHING;
+    g_autoptr(GError) error = NULL;
+
+    for (int i = 0; i < 2 * record->trial.n_pairs && found == FOUND_NOTHING && !error; i++) {
+        const struct record_pair *pair = &record->pair[i / 2];
+        const char *path = i % 2 ? pair->replaced.path : pair->candidate.path;
+        if (pair->edit)
+            return FALSE;
+        if (path)
+            profile_free(read_profile(path, &found, &error));
+    }
+    return found == FOUND_NOTHING && !error;
+}
+
+static gboolean leave_it(Engine *engine, Record *record, EngineResult *ret, GError **error)
+{
+    if (record->trial.state == TRIAL_TRYING) {
+        record->trial.state = TRIAL_REVERTING;
+        record->trial.reason = REASON_UNCONFIRMED_REBOOT;
+    }
+    g_free(record->detail);
+    record->detail = g_strdup("its profiles are gone, so nothing was restored");
+    return close_trial(engine, record, NULL, ret, error);
+}
+
 gboolean engine_run(Engine *engine, const struct engine_request *request, EngineResult *ret, GError **error)
 {
     GError *unreadable = NULL;
@@ -439,6 +472,8 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
         .request_deadline_ms = request ? request->deadline_ms : 0,
         .network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE,
     };
+    if (!facts.same_boot && of_another_system(record))
+        return leave_it(engine, record, ret, error);
     for (int i = 0; one_step(engine, record, &facts, ret); i++)
         if (i > STEPS_MAX) { /* rather look again later than spin under the lock */
             journal_say(JOURNAL_TROUBLE, record, -1, "no end of steps; trying again");

@@ -7,7 +7,9 @@
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -48,10 +50,31 @@ static void help(FILE *to)
             "nm-trial VERB --help tells more; nm-trial --version the version.\n");
 }
 
+/* Libraries take words from there: GIO_EXTRA_MODULES would have us load a file. Only what is meant for us
+ * stays. */
+static void clear_environment(void)
+{
+    static const char kept[][24] = {"DBUS_SYSTEM_BUS_ADDRESS", "NOTIFY_SOCKET", "WATCHDOG_",
+                                    "NM_TRIAL_BOOT_ID", "SUDO_USER"};
+    char **to = environ;
+    for (char **from = environ; *from; from++)
+        for (gsize i = 0; i < G_N_ELEMENTS(kept); i++)
+            if (g_str_has_prefix(*from, kept[i])) {
+                *to++ = *from;
+                break;
+            }
+    *to = NULL;
+}
+
 int main(int argc, char **argv)
 {
-    setlocale(LC_ALL, "");
-    umask(077); /* whatever this writes is root's alone */
+    if (getauxval(AT_SECURE)) {
+        fputs("nm-trial: must not be set-user-ID: chmod ug-s\n", stderr);
+        return EXIT_FAILED;
+    }
+    clear_environment();
+    setlocale(LC_ALL, "C.UTF-8"); /* names are that, whoever calls */
+    umask(077);                   /* whatever this writes is root's alone */
     if (argc < 2) {
         help(stderr);
         return EXIT_USAGE;

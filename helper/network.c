@@ -7,6 +7,8 @@
 
 #include <NetworkManager.h>
 
+#define NOT_RUNNING "NetworkManager is not running as root"
+
 struct Network {
     GDBusConnection *bus;
     char *nm_name;
@@ -184,7 +186,7 @@ GVariant *network_call(Network *network, const char *path, const char *interface
 {
     if (!network->nm_name) {
         discard(arguments);
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager is not running");
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, NOT_RUNNING);
         return NULL;
     }
     return call_to(network, network->nm_name, path, interface, method, arguments, reply, error);
@@ -226,29 +228,38 @@ static char *object_or_null(const char *path)
 
 /* NetworkManager as a whole */
 
-/* What the bus itself knows of NM. */
-static GVariant *ask_bus(Network *network, const char *method, const char *reply)
+/* What the bus itself knows of NM, by a name of its. */
+static GVariant *ask_bus(Network *network, const char *method, const char *name, const char *reply)
 {
     return call_to(network, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", method,
-                   g_variant_new("(s)", NM_BUS_NAME), reply, NULL);
+                   g_variant_new("(s)", name), reply, NULL);
 }
 
-static char *owner(Network *network)
+static guint32 bus_number(Network *network, const char *method, const char *name, guint32 unknown)
 {
-    char *name = NULL;
-    g_autoptr(GVariant) reply = ask_bus(network, "GetNameOwner", "(s)");
+    g_autoptr(GVariant) reply = ask_bus(network, method, name, "(u)");
     if (reply)
-        g_variant_get(reply, "(s)", &name);
-    return name;
+        g_variant_get(reply, "(u)", &unknown);
+    return unknown;
 }
 
 guint32 network_nm_pid(Network *network)
 {
-    guint32 pid = 0;
-    g_autoptr(GVariant) reply = ask_bus(network, "GetConnectionUnixProcessID", "(u)");
+    return bus_number(network, "GetConnectionUnixProcessID", NM_BUS_NAME, 0);
+}
+
+/* The bus' own policy gives the name to root alone; where that was opened, whoever has it could have us
+ * promote what he likes. */
+static char *owner(Network *network)
+{
+    char *name = NULL;
+    g_autoptr(GVariant) reply = ask_bus(network, "GetNameOwner", NM_BUS_NAME, "(s)");
+
     if (reply)
-        g_variant_get(reply, "(u)", &pid);
-    return pid;
+        g_variant_get(reply, "(s)", &name);
+    if (name && bus_number(network, "GetConnectionUnixUser", name, 1) != 0)
+        g_clear_pointer(&name, g_free);
+    return name;
 }
 
 enum network_state network_look(Network *network, char **ret_why)
@@ -261,7 +272,7 @@ enum network_state network_look(Network *network, char **ret_why)
     g_autoptr(GVariant) startup =
         network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", "b", &error) : NULL;
     if (!network->nm_name)
-        why = "NetworkManager is not running";
+        why = NOT_RUNNING;
     else if (!startup)
         why = g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? "NetworkManager does not answer"
                                                                          : "NetworkManager is starting";

@@ -11,7 +11,7 @@ import unittest
 from device import PROFILES, uuid_of, wait_for
 import keyfile
 from nspawn import Container
-from test_systemd import explained
+from units import explained
 
 # The container's view: neither NetworkManager's files nor what it keeps in /run.
 BOX = ("-p", "TemporaryFileSystem=/etc/NetworkManager", "-p", "TemporaryFileSystem=/run/NetworkManager")

@@ -122,6 +122,9 @@ ROWS = [
         undo="umount /var/lib/nm-trial"),
     Row("a state directory that is an overlay on memory", "/var/lib/nm-trial.*reboot.*overlay",
         do=OVERLAY.format("/var/lib/nm-trial"), undo="umount /var/lib/nm-trial /mnt"),
+    Row("a directory of profiles in memory", "system-connections.*reboot",
+        do=f"mount -t tmpfs tmpfs /mnt; cp -a {DIRECTORY}/. /mnt; mount -t tmpfs -o mode=0755 tmpfs {DIRECTORY}; "
+           f"cp -a /mnt/. {DIRECTORY}", undo=f"umount {DIRECTORY} /mnt"),
     Row("a directory of profiles that is an overlay on memory", "system-connections.*reboot.*overlay",
         do=OVERLAY.format(DIRECTORY), undo=f"umount {DIRECTORY} /mnt"),
 ]

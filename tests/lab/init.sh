@@ -11,8 +11,8 @@ mount --make-rprivate /
 mount -t proc proc /proc
 mount -t sysfs -o ro sysfs /sys # read-only: NetworkManager then does not wait for udev
 mount -t tmpfs -o mode=0755 tmpfs /run
-mount --bind "$dir/disk/etc" /etc
-mount --bind "$dir/disk/var" /var
+mount --rbind "$dir/disk/etc" /etc # with what a test has mounted in there
+mount --rbind "$dir/disk/var" /var
 mount --bind "$dir/sbin" /usr/local/sbin
 mount --bind "$dir/boot_id" /proc/sys/kernel/random/boot_id
 mkdir -p /run/dbus /run/systemd/journal

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 
 from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
@@ -20,6 +21,7 @@ SUITE = "bookworm"
 PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
             "procps", "libjson-glib-1.0-0", "libnm0"]
 GATEWAY = "10.99.7.1"
+REBOOT = 133  # systemd-nspawn's status when what it runs asks for that
 # Nothing in a test looks at these, and every device copies them.
 BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",
            "var/cache/apt/archives")
@@ -108,6 +110,21 @@ class Container:
         """Every process in it dies at once; only its disk stays."""
         os.kill(self.init, signal.SIGKILL)
         self.nspawn.wait(20)
+        self._off()
+
+    def reboot(self):
+        """As `systemctl reboot` does it. Returns how long it took to go down, in seconds; then it is up again."""
+        begin = time.monotonic()
+        self.run("systemctl", "--no-block", "reboot")
+        status = self.nspawn.wait(60)
+        if status != REBOOT:
+            raise LabError(f"systemd-nspawn ended with status {status}, not as for a reboot")
+        down = time.monotonic() - begin
+        self._off()
+        self.boot()
+        return down
+
+    def _off(self):
         self.nspawn = self.init = None
         wait_for("the cable's end", lambda: "ve-" not in self._outside("ip", "-o", "link").stdout)
 
@@ -161,6 +178,12 @@ class Container:
     def processes(self, name):
         """The pids of the container's processes of that name, as the container numbers them."""
         return self.run("pidof", name, check=False).stdout.split()
+
+    def host_pids(self, name):
+        """The same as this machine numbers them: for what must be done at an instant."""
+        space = os.readlink(f"/proc/{self.init}/ns/pid")
+        return [int(pid) for pid in filter(str.isdigit, os.listdir("/proc"))
+                if _name(pid) == name and os.readlink(f"/proc/{pid}/ns/pid") == space]
 
     # Outside
 

@@ -4,6 +4,7 @@
 
 #include "disk.h"
 #include "earlier.h"
+#include "history.h"
 #include "names.h"
 #include "sample.h"
 #include "store.h"
@@ -211,6 +212,43 @@ static void test_record_lost_replaces_by_id(void)
     earlier_end(f);
 }
 
+/* Another slot was booted, or the device reset: what the record embeds is put nowhere, and the record goes,
+ * even if that is cut off and done again. */
+static void test_profiles_gone(void)
+{
+    static const struct scenario scenarios[] = {
+        {"trying", TRIAL_TRYING, 1, GONE, GONE, .reason = "unconfirmed-reboot"},
+        {"trying, two pairs", TRIAL_TRYING, 2, GONE, GONE, .reason = "unconfirmed-reboot"},
+        {"trying, none replaced", TRIAL_TRYING, 1, GONE, .none = TRUE, .reason = "unconfirmed-reboot"},
+        {"reverting", TRIAL_REVERTING, 1, GONE, GONE, .reason = "cancelled"},
+        {"promoting", TRIAL_PROMOTING, 1, GONE, GONE, .promoted = TRUE, .reason = "confirmed"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(scenarios); i++) {
+        gboolean cut_off = TRUE;
+        for (int fail_at = 1; cut_off; fail_at++) {
+            struct fixture *f = earlier_begin(&scenarios[i]);
+            Engine engine = earlier_engine(f);
+            g_test_message("%s, killed at %d", scenarios[i].name, fail_at);
+            disk_watch();
+            disk.fail_at = fail_at;
+            disk.killed = TRUE;
+            earlier_run(&engine, FALSE);
+            cut_off = disk.calls >= fail_at;
+            engine_clear(&engine);
+            disk_unwatch();
+            earlier_run_once(f);
+            g_autoptr(JsonArray) history = history_load(f->dir, NULL);
+            JsonObject *entry = history_find(history, SAMPLE_ID);
+            g_assert_cmpstr(json_object_get_string_member(entry, "reason"), ==, scenarios[i].reason);
+            g_assert_nonnull(strstr(json_object_get_string_member(entry, "detail"), "nothing was restored"));
+            g_assert_cmpint(history_promoted(entry), ==, scenarios[i].promoted);
+            g_autofree char *names = scratch_names(f->dir);
+            g_assert_cmpstr(names, ==, NM_TRIAL_HISTORY " other.nmconnection");
+            earlier_end(f);
+        }
+    }
+}
+
 /* boot_main() itself */
 
 static void test_main_ends(void)
@@ -311,6 +349,7 @@ int main(int argc, char **argv)
     g_test_add_func("/boot/unusable-records", test_unusable_records);
     g_test_add_func("/boot/unreadable-now", test_unreadable_now);
     g_test_add_func("/boot/record-lost-replaces-by-id", test_record_lost_replaces_by_id);
+    g_test_add_func("/boot/profiles-gone", test_profiles_gone);
     g_test_add_func("/boot/main/ends", test_main_ends);
     g_test_add_func("/boot/main/record-lost", test_main_record_lost);
     g_test_add_func("/boot/main/same-boot", test_main_same_boot);

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Who is trusted with what (README, "Security"), by trying: whoever is not root gets nothing by nm-trial that
+NetworkManager's own rules would not give him. Hostile names are in test_hostile_names, checks that others may write in
+test_own_checks, profiles of users in test_annotated."""
+import json
+import os
+import unittest
+
+from annotated import AnnotatedCase
+from case import background, Case, PROFILES, uuid_of, wait_for
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+STATE, RUN = "/var/lib/nm-trial", "/run/nm-trial"
+# Has NetworkManager's name on the bus, and answers nothing. D-Bus is spoken by hand: there is no library here.
+IMPOSTOR = """
+import os, socket, struct
+bus = socket.socket(socket.AF_UNIX)
+bus.connect("/run/dbus/system_bus_socket")
+bus.sendall(b"\\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\\r\\n")
+assert bus.recv(1000).startswith(b"OK")
+bus.sendall(b"BEGIN\\r\\n")
+pad = lambda data, n: data + bytes(-len(data) % n)
+text = lambda value: struct.pack("<I", len(value)) + value.encode() + b"\\0"
+def call(serial, method, signature, body):
+    name, fields = "org.freedesktop.DBus", b""
+    for code, kind, value in ((1, "o", "/org/freedesktop/DBus"), (2, "s", name), (3, "s", method), (6, "s", name)):
+        fields = pad(fields, 8) + bytes([code, 1]) + kind.encode() + b"\\0" + text(value)
+    if signature:
+        fields = pad(fields, 8) + bytes([8, 1]) + b"g\\0" + bytes([len(signature)]) + signature.encode() + b"\\0"
+    head = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), serial, len(fields))
+    bus.sendall(pad(head + fields, 8) + body)
+call(1, "Hello", "", b"")
+call(2, "RequestName", "su", pad(text("org.freedesktop.NetworkManager"), 4) + struct.pack("<I", 0))
+while bus.recv(1000):
+    pass
+"""
+
+
+class Nobody(AnnotatedCase):
+    """A process of another user, beside a trial that is open."""
+    watched = False
+
+    def nobody(self, *command):
+        return self.device.run(*NOBODY, *command, check=False)
+
+    def tried(self):
+        self.candidate()
+        return self.wait_manual("good")
+
+    def test_no_verb_is_for_him(self):
+        trial = self.tried()
+        (self.device.disk / "var/tmp/new").write_text(self.device.profile_path("good").read_text())
+        record, files = self.settled_record(), self.files()
+        for words in (("start", "good"), ("start", "lan", "--dry-run"), ("start", "--edit", "lan", "--from", "/var/tmp/new"),
+                      ("stage", "/var/tmp/new"), ("confirm",), ("cancel",), ("cancel", trial), ("extend", "--timeout", "5s"),
+                      ("wait", trial), ("status",), ("status", "--json"), ("history",), ("doctor",), ("annotate", "lan"),
+                      ("guard",), ("guard", "lan"), ("agent",), ("agent", "--exit-idle"), ("boot",), ("event",),
+                      ("event", "eth0", uuid_of("good"))):
+            result = self.nobody("nm-trial", *words)
+            self.assertEqual((result.returncode, result.stdout), (1, ""), words)
+            self.assertTrue(result.stderr, words)
+        self.assertEqual((self.record(), self.files(), self.status()["id"]), (record, files, trial))
+
+    def test_no_file_is_for_him(self):
+        trial = self.tried()
+        for command in (f"cat {STATE}/trial", f"ls {STATE}", f"touch {STATE}/x", f"flock -n {STATE}/lock true",
+                        f"flock -n {RUN}/agent true", f"ls {RUN}/events", f"touch {RUN}/events/{uuid_of('good')}",
+                        f"touch {RUN}/x", f"mv {RUN}/status.json {RUN}/y", f"echo x >{RUN}/status.json",
+                        f"rmdir {RUN}/events"):
+            self.assertNotEqual(self.nobody("sh", "-c", command).returncode, 0, command)
+        shown = self.nobody("cat", f"{RUN}/status.json")  # this one is
+        self.assertEqual(json.loads(shown.stdout)["id"], trial)
+
+    def test_a_helper_that_is_set_user_id_gives_nothing_away(self):
+        trial = self.tried()
+        for mode in ("4755", "2755"):
+            self.device.run("sh", "-c", f"cp /usr/local/sbin/nm-trial {RUN}/it && chmod {mode} {RUN}/it")
+            for words in (("status",), ("cancel", trial), ("--version",)):
+                result = self.nobody(f"{RUN}/it", *words)
+                self.assertEqual((result.returncode, result.stdout), (1, ""), (mode, words))
+                self.assertIn("must not be set-user-ID", result.stderr)
+        self.assertEqual(self.status()["id"], trial)
+
+
+class Surroundings(Case):
+    def test_the_callers_environment_loads_nothing(self):
+        """Libraries would have us open what it names: GLib its modules, its debugger, the C library its time zone."""
+        self.candidate()
+        for words in (("status",), ("start", "good", "--dry-run"), ("doctor",)):
+            self.device.run("env", f"GIO_EXTRA_MODULES={RUN}/lure", f"GIO_MODULE_DIR={RUN}/lure", f"TZ=:{RUN}/lure",
+                            f"LOCPATH={RUN}/lure", "G_MESSAGES_DEBUG=all", "strace", "-f", "-o", "/run/trace", "-e",
+                            "trace=file", "nm-trial", *words, check=False)
+            trace = self.device.run("cat", "/run/trace").stdout
+            self.assertIn("/etc/NetworkManager/" if words[0] != "status" else "/var/lib/nm-trial", trace)
+            self.assertNotIn("lure", trace, words)
+
+    def test_links_lead_nowhere(self):
+        """Only root could put them there; they are not gone through all the same."""
+        self.candidate()
+        victim = self.device.disk / "var/tmp/victim"
+        victim.write_text("precious\n")
+        names = [f"{STATE}/{name}" for name in ("trial", "history", "lock", ".nm-trial-new.trial", ".nm-trial-new.history")]
+        names += [f"{RUN}/{name}" for name in ("agent", "status.json", f"events/{uuid_of('good')}")]
+        names += [f"/{PROFILES}/.nm-trial-new.good.nmconnection"]
+        self.hold_agent()
+        for n, name in enumerate(names, 10):
+            with self.step(name=name):
+                self.device.run("sh", "-c", f"mkdir -p {RUN}/events; rm -f {name}; ln -s /var/tmp/victim {name}")
+                for words in (("event", "eth0", uuid_of("good")), ("annotate", "good", f"timeout={n}"), ("status",),
+                              ("history",), ("boot",)):
+                    self.device.run("timeout", "20", "nm-trial", *words, check=False)
+                self.device.run("timeout", "5", "nm-trial", "agent", "--exit-idle", check=False)
+                self.assertEqual(victim.read_text(), "precious\n")
+                self.device.run("rm", "-f", name)
+        self.release_agent()
+        self.assertEqual(self.device.active(), "lan")
+
+    def test_a_networkmanager_that_is_not_roots(self):
+        """The lab's bus gives the name to anybody; a real one would have been misconfigured."""
+        self.candidate()
+        self.device.run("touch", "/run/lab-hold-nm")
+        self.device.kill_nm(restart=False)
+        impostor = background(self.device, *NOBODY, "python3", "-c", IMPOSTOR)
+        self.addCleanup(impostor.communicate)
+        self.addCleanup(os.killpg, impostor.pid, 9)
+        wait_for("the impostor", lambda: "org.freedesktop.NetworkManager" in self.dbus(
+            "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"))
+        for words in (("start", "good"), ("start", "good", "--dry-run")):
+            self.assertIn("is not running as root", self.trial(*words, status=(1, 4)).stderr)
+        for pid in self.helpers("python3"):
+            self.kill_process(pid)
+        self.device.run("rm", "/run/lab-hold-nm")
+        self.device.wait_nm()
+        self.device.wait_active("lan")
+        self.trial("start", "good", "--dry-run")
+
+
+class Flood(Case):
+    def test_a_flood_of_activations_delays_no_verdict(self):
+        """Whoever may activate a profile of his own can make as many events as he likes."""
+        self.candidate()
+        self.start_manual("good", timeout="8s")
+        self.device.wait_active("good")
+        deadline = self.deadline()
+        flood = [background(self.device, "sh", "-c", "while :; do CONNECTION_UUID=$0 nm-trial event eth0 $0; done",
+                            uuid_of(name)) for name in ("good", "lan", "users")]
+        try:
+            self.assert_in_time(deadline)
+        finally:
+            for process in flood:
+                os.killpg(process.pid, 9)
+                process.communicate()
+        wait_for("the trial's end", lambda: self.state() == "none", 20)
+        self.assertEqual(self.history()[0]["reason"], "timeout")
+        wait_for("a look at all of it", lambda: self.device.test(f"test -z \"$(ls -A {RUN}/events)\""), 20)
+        self.device.wait_active("lan")
+
+
+if __name__ == "__main__":
+    unittest.main()
