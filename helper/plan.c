@@ -257,7 +257,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
     const Profile *stray = without_gateway(plan);
     gboolean by_default = !checks, plain_http = FALSE;
     g_autofree char *why = NULL;
-    g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
+    g_autoptr(GPtrArray) chosen = g_ptr_array_new_with_free_func(g_free);
     gboolean wants_nm = by_default || g_strv_contains((const char *const *)checks, "nm");
     gboolean nm = wants_nm && checks_nm_believable(network_bus(network), &plain_http, &why);
 
@@ -268,7 +268,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
                 "Nothing can judge \"%s\": NetworkManager's connectivity check cannot be believed (%s), and "
                 "the profile has no gateway to ask. Use --check none --confirm manual to judge by hand.",
                 stray->id, why);
-        g_strv_builder_add(chosen, nm ? "nm" : "gateway");
+        g_ptr_array_add(chosen, g_strdup(nm ? "nm" : "gateway"));
         if (!nm)
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
@@ -279,13 +279,14 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
         for (char **before = checks; before < name; before++)
             again = again || strcmp(*before, *name) == 0;
         if (!again && strcmp(*name, "none") != 0)
-            g_strv_builder_add(chosen, *name);
+            g_ptr_array_add(chosen, g_strdup(*name));
     }
     if (nm && plain_http)
         g_ptr_array_add(
             plan->notes,
             g_strdup("NetworkManager's connectivity check is plain http, which the network can forge"));
-    plan->checks = g_strv_builder_end(chosen);
+    g_ptr_array_add(chosen, NULL);
+    plan->checks = (char **)g_ptr_array_steal(chosen, NULL);
     return TRUE;
 }
 
