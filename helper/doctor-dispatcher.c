@@ -10,8 +10,17 @@
 /* The directory that wins comes first. */
 static const char *const directories[] = {NM_DISPATCHER_DIR, NM_DISPATCHER_LIB_DIR};
 
-#define NO_ACTIVATION                                                                                        \
-    "an annotated candidate's trial does not begin when it is activated (nm-trial start works)"
+/* Takes `why` and `advice` over. */
+static void no_activation(Doctor *doctor, enum finding_state state, char *why, char *advice)
+{
+    doctor_say(doctor, state,
+               g_strconcat(why,
+                           ": an annotated candidate's trial does not begin when it is activated (nm-trial "
+                           "start works)",
+                           NULL),
+               advice);
+    g_free(why);
+}
 
 /* The script, or a link to it, in one of the directories or a folder ("": none) of theirs; NULL: there is
  * none. Caller frees. */
@@ -30,15 +39,14 @@ static void missing(Doctor *doctor)
 {
     g_autofree char *unlinked = find_script(NM_DISPATCHER_NO_WAIT);
     if (unlinked)
-        doctor_say(doctor, FINDING_WARNING,
-                   g_strdup_printf("%s is there, but nothing links to it: " NO_ACTIVATION, unlinked),
-                   g_strdup("ln -s " NM_DISPATCHER_NO_WAIT "/" NM_TRIAL_SCRIPT " " NM_DISPATCHER_DIR
-                            "/" NM_TRIAL_SCRIPT " (for one in " NM_DISPATCHER_LIB_DIR
-                            ": with its full path)"));
+        no_activation(
+            doctor, FINDING_WARNING, g_strdup_printf("%s is there, but nothing links to it", unlinked),
+            g_strdup("ln -s " NM_DISPATCHER_NO_WAIT "/" NM_TRIAL_SCRIPT " " NM_DISPATCHER_DIR
+                     "/" NM_TRIAL_SCRIPT " (for one in " NM_DISPATCHER_LIB_DIR ": with its full path)"));
     else
-        doctor_say(doctor, FINDING_WARNING,
-                   g_strdup_printf("there is no %s/%s: " NO_ACTIVATION, NM_DISPATCHER_DIR, NM_TRIAL_SCRIPT),
-                   g_strdup("Install nm-trial's dispatcher script."));
+        no_activation(doctor, FINDING_WARNING,
+                      g_strdup_printf("there is no %s/%s", NM_DISPATCHER_DIR, NM_TRIAL_SCRIPT),
+                      g_strdup("Install nm-trial's dispatcher script."));
 }
 
 /* Whether it is a link into no-wait.d, by nm-dispatcher's own rule. */
@@ -70,9 +78,9 @@ static void examine_file(Doctor *doctor, const char *path, const char *real, con
 {
     const char *fault = distrusted(st);
     if (fault)
-        doctor_say(doctor, FINDING_FAILURE,
-                   g_strdup_printf("%s %s, so nm-dispatcher passes it over: " NO_ACTIVATION, real, fault),
-                   g_strdup_printf("chown root:root %s; chmod 0755 %s", real, real));
+        no_activation(doctor, FINDING_FAILURE,
+                      g_strdup_printf("%s %s, so nm-dispatcher passes it over", real, fault),
+                      g_strdup_printf("chown root:root %s; chmod 0755 %s", real, real));
 
     g_autofree char *directory = g_path_get_dirname(path), *real_directory = g_path_get_dirname(real);
     g_autofree char *open = storage_open_to_others(directory);
@@ -101,14 +109,13 @@ static void examine_script(Doctor *doctor, const char *path)
 
     if (g_strcmp0(target, "/dev/null") == 0 ||
         (g_stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0))
-        doctor_say(doctor, FINDING_WARNING,
-                   g_strdup_printf("%s is empty, which switches the script off: " NO_ACTIVATION, path),
-                   g_strdup_printf("If that is not meant, remove %s and install the script again.", path));
+        no_activation(doctor, FINDING_WARNING,
+                      g_strdup_printf("%s is empty, which switches the script off", path),
+                      g_strdup_printf("If that is not meant, remove %s and install the script again.", path));
     else if (!real || g_stat(real, &st) < 0 || !S_ISREG(st.st_mode))
-        doctor_say(doctor, FINDING_FAILURE,
-                   g_strdup_printf("%s leads to no file (%s): " NO_ACTIVATION, path,
-                                   target ? target : "no regular one"),
-                   g_strdup("Install nm-trial's dispatcher script again."));
+        no_activation(doctor, FINDING_FAILURE,
+                      g_strdup_printf("%s leads to no file (%s)", path, target ? target : "no regular one"),
+                      g_strdup("Install nm-trial's dispatcher script again."));
     else
         examine_file(doctor, path, real, &st);
 }
@@ -124,9 +131,9 @@ static void examine_service(Doctor *doctor)
     if (reply)
         g_variant_get(reply, "(^a&s)", &names);
     if (!names || !g_strv_contains(names, NM_DISPATCHER_BUS_NAME)) {
-        doctor_say(doctor, FINDING_WARNING,
-                   g_strdup("nm-dispatcher is not installed, or D-Bus cannot be asked: " NO_ACTIVATION),
-                   g_strdup("Install it (a part of NetworkManager)."));
+        no_activation(doctor, FINDING_WARNING,
+                      g_strdup("nm-dispatcher is not installed, or D-Bus cannot be asked"),
+                      g_strdup("Install it (a part of NetworkManager)."));
         return;
     }
     if (!doctor->systemd)
@@ -134,9 +141,9 @@ static void examine_service(Doctor *doctor)
     unit = doctor_unit_state(doctor, NM_DISPATCHER_UNIT, NULL);
     alias = doctor_unit_state(doctor, NM_DISPATCHER_ALIAS, NULL); /* what D-Bus has systemd start */
     if (!alias || g_str_has_prefix(alias, "masked"))
-        doctor_say(
+        no_activation(
             doctor, FINDING_WARNING,
-            g_strdup_printf("%s is %s: " NO_ACTIVATION, NM_DISPATCHER_UNIT, unit ? unit : "not installed"),
+            g_strdup_printf("%s is %s", NM_DISPATCHER_UNIT, unit ? unit : "not installed"),
             g_strdup("systemctl unmask " NM_DISPATCHER_UNIT "; systemctl enable " NM_DISPATCHER_UNIT));
 }
 

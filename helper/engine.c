@@ -373,6 +373,13 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
     switch (s.action) {
     case ACTION_WAIT:
     case ACTION_JUDGE:
+        if (trial_rules[s.rule].fact == FACT_FOREIGN_CHECKPOINT) {
+            error =
+                g_error_new(NETWORK_ERROR, NETWORK_ERROR_LATER,
+                            "another tool has a checkpoint on %s, which can undo this: waiting for its end",
+                            record->pair[s.pair].device);
+            trouble(engine, record, ret, error);
+        }
         ret->next = s.action;
         ret->wake_ms = s.wake_ms;
         return FALSE;

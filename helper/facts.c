@@ -255,8 +255,11 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
         return FALSE;
     if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
         engine->answered_ms = os.boottime_ms();
-    if (record->trial.state != TRIAL_TRYING)
-        return staleness(engine, record, i, facts);
+    if (record->trial.state != TRIAL_TRYING) {
+        facts->checkpoint_over =
+            device.object && network_checkpoint_over(engine->network, device.object, &error) != 0;
+        return !later(error) && staleness(engine, record, i, facts);
+    }
 
     if (facts->holder != HOLDER_OTHER && facts->holder != HOLDER_REPLACED)
         engine->other_since_ms[i] = 0;

@@ -525,6 +525,25 @@ char **network_checkpoints(Network *network, GError **error)
     return list ? g_variant_dup_objv(list, NULL) : NULL;
 }
 
+gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error)
+{
+    g_auto(GStrv) all = network_checkpoints(network, error);
+    gint64 fires_ms = 0;
+
+    for (char **path = all; path && *path; path++) {
+        g_auto(NetworkCheckpoint) found = {0};
+        g_autoptr(GError) failure = NULL;
+        if (network_checkpoint_get(network, *path, &found, &failure)) {
+            if (found.devices && g_strv_contains((const char *const *)found.devices, device_object))
+                fires_ms = MAX(fires_ms, found.fires_ms);
+        } else if (!g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return 0;
+        }
+    }
+    return fires_ms;
+}
+
 void network_forget_failures(Network *network)
 {
     failures_forget(network->failures);

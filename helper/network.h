@@ -123,6 +123,9 @@ gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint
 gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GError **error);
 /* The paths of all checkpoints (caller frees with g_strfreev). */
 char **network_checkpoints(Network *network, GError **error);
+/* When the last of the checkpoints over the device fires, whosever they are; 0: there is none, or with
+ * `error`: NM did not tell. */
+gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error);
 
 /* Calls back, in the main context, whenever NM came or went or something about its devices, activations or
  * checkpoints has changed. What it was is for the next look to find out. */

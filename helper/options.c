@@ -197,6 +197,8 @@ gboolean options_take_file(Options *options, const char *path, GError **error)
     if (!store_read_public(path, &data, &length, &failure)) {
         if (g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return TRUE;
+        if (!store_unusable(failure)) /* the disk fails, which may pass */
+            return plan_later(error, failure);
         return wrong(OPTION_BY_DEVICE, error, "%s", failure->message);
     }
     if (!g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, &failure))

@@ -186,23 +186,17 @@ static gboolean pair_known_to_nm(const PlanPair *pair, Network *network, gboolea
 
 static gboolean no_foreign_checkpoint(const PlanPair *pair, Network *network, GError **error)
 {
-    g_auto(GStrv) all = network_checkpoints(network, NULL);
+    gint64 fires_ms = network_checkpoint_over(network, pair->nm.object, NULL);
 
-    for (char **path = all; path && *path; path++) {
-        g_auto(NetworkCheckpoint) found = {0};
-        if (!network_checkpoint_get(network, *path, &found, NULL) || !found.devices ||
-            !g_strv_contains((const char *const *)found.devices, pair->nm.object))
-            continue;
-        if (found.fires_ms == G_MAXINT64)
-            return plan_refuse(error,
-                               "Another tool has a checkpoint on %s, without an end. Let it finish first.",
-                               pair->device);
-        return plan_refuse(error,
-                           "Another tool has a checkpoint on %s, which ends in %" G_GINT64_FORMAT
-                           " s. Let it finish, then start again.",
-                           pair->device, MAX(found.fires_ms - os.boottime_ms(), 0) / 1000 + 1);
-    }
-    return TRUE;
+    if (fires_ms == 0)
+        return TRUE;
+    if (fires_ms == G_MAXINT64)
+        return plan_refuse(error, "Another tool has a checkpoint on %s, without an end. Let it finish first.",
+                           pair->device);
+    return plan_refuse(error,
+                       "Another tool has a checkpoint on %s, which ends in %" G_GINT64_FORMAT
+                       " s. Let it finish, then start again.",
+                       pair->device, MAX(fires_ms - os.boottime_ms(), 0) / 1000 + 1);
 }
 
 /* The checks */

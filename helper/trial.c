@@ -31,8 +31,10 @@ const struct trial_rule trial_rules[] = {
     {TRY, FACT_HELD, ACTION_PERSIST, PRO, REASON_CHECKS_PASSED},
     {TRY, FACT_ALWAYS, ACTION_WAIT, TRY, REASON_NONE},
 
-    /* The checkpoint goes before the flags: one left behind would flip them back later. The candidate comes
-     * on before the replaced profile goes off: no instant at which a boot finds neither. */
+    /* The checkpoint goes before the flags: one left behind would flip them back later. One of others may do
+     * so, too: until it is gone, the replaced profile stays on and the trial open, and what was undone is
+     * done again. The candidate comes on before the replaced profile goes off: no instant at which a boot
+     * finds neither. */
     {PRO, FACT_NETWORK_NOT_ASKED, ACTION_ASK_NETWORK, PRO, REASON_NONE},
     {PRO, FACT_NETWORK_AWAY, ACTION_WAIT, PRO, REASON_NONE},
     {PRO, FACT_CHECKPOINT, ACTION_DESTROY_CHECKPOINT, PRO, REASON_NONE},
@@ -44,6 +46,7 @@ const struct trial_rule trial_rules[] = {
     {PRO, FACT_RECORD_BEHIND, ACTION_PERSIST, PRO, REASON_NONE},
     {PRO, FACT_CANDIDATE_NOT_UP, ACTION_ACTIVATE_CANDIDATE, PRO, REASON_NONE},
     {PRO, FACT_ACTIVATING, ACTION_WAIT, PRO, REASON_NONE},
+    {PRO, FACT_FOREIGN_CHECKPOINT, ACTION_WAIT, PRO, REASON_NONE},
     {PRO, FACT_ALWAYS, ACTION_CLOSE, PRO, REASON_NONE},
 
     /* A failing disk does not delay the way back: what is on it boots the known-good profile anyway. */
@@ -60,6 +63,7 @@ const struct trial_rule trial_rules[] = {
     {REV, FACT_ACTIVATING, ACTION_WAIT, REV, REASON_NONE},
     {REV, FACT_DISK_FAILING, ACTION_WAIT, REV, REASON_NONE},
     {REV, FACT_NOT_JUDGED, ACTION_JUDGE, REV, REASON_NONE},
+    {REV, FACT_FOREIGN_CHECKPOINT, ACTION_WAIT, REV, REASON_NONE},
     {REV, FACT_ALWAYS, ACTION_CLOSE, REV, REASON_NONE},
 };
 const int trial_n_rules = (int)(sizeof trial_rules / sizeof trial_rules[0]);
@@ -117,6 +121,12 @@ static bool still_up(const struct trial *trial, const struct facts *facts, int i
            (!trial->pair[i].has_replaced || given_up(facts));
 }
 
+/* Another tool's checkpoint is over the pair's device; ours is gone by the rules above those that ask. */
+static bool foreign_checkpoint(const struct facts *facts, int i)
+{
+    return facts->pair[i].checkpoint_over && facts->network != NETWORK_BEFORE;
+}
+
 /* A condition of one pair. */
 static bool pair_holds(enum trial_fact fact, const struct trial *trial, const struct facts *facts, int i)
 {
@@ -138,7 +148,8 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
     case FACT_REPLACED_NOT_BOOTABLE:
         return disk && p->has_replaced && !f->replaced_bootable;
     case FACT_REPLACED_NOT_RETIRED:
-        return disk && p->has_replaced && !trial->fallback && !f->replaced_retired;
+        return disk && p->has_replaced && !trial->fallback && !f->replaced_retired &&
+               !foreign_checkpoint(facts, i);
     case FACT_STALE:
         return f->stale;
     case FACT_NOT_ACTIVATED:
@@ -162,6 +173,8 @@ static bool pair_holds(enum trial_fact fact, const struct trial *trial, const st
                ((not_up(trial, facts, i) || f->activation == ACTIVATION_PENDING) && !given_up(facts));
     case FACT_NOT_JUDGED: /* there is no old network to judge where nothing was replaced */
         return p->has_replaced && !facts->judged_after_revert;
+    case FACT_FOREIGN_CHECKPOINT:
+        return foreign_checkpoint(facts, i);
     case FACT_ALWAYS:
     case FACT_REBOOTED:
     case FACT_DEADLINE_FAILING:
@@ -254,6 +267,7 @@ static bool whole_holds(enum trial_fact fact, const struct trial *trial, const s
     case FACT_CANDIDATE_STILL_UP:
     case FACT_ACTIVATING:
     case FACT_NOT_JUDGED:
+    case FACT_FOREIGN_CHECKPOINT:
         return false;
     }
     return false;
@@ -453,7 +467,7 @@ const char *trial_fact_name(enum trial_fact fact)
     case FACT_REPLACED_NOT_BOOTABLE:
         return "a replaced profile is gone or off";
     case FACT_REPLACED_NOT_RETIRED:
-        return "a replaced profile is on, without fallback";
+        return "a replaced profile is on, without fallback or a checkpoint of others";
     case FACT_RECORD_BEHIND:
         return "the record on disk is behind";
     case FACT_DISK_FAILING:
@@ -496,6 +510,8 @@ const char *trial_fact_name(enum trial_fact fact)
         return "an activation is under way";
     case FACT_NOT_JUDGED:
         return "the checks have not run on the old network";
+    case FACT_FOREIGN_CHECKPOINT:
+        return "another tool's checkpoint is over a device";
     }
     return "unknown";
 }

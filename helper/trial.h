@@ -108,6 +108,7 @@ struct pair_facts {
     bool stale; /* NM's memory of a profile differs from its file, and loading has not been tried */
     enum activation_state activation;
     enum holder holder;
+    bool checkpoint_over;   /* after the verdict: somebody's checkpoint is over the device */
     int64_t last_try_ms;    /* this process's last activation attempt after the verdict, 0: none yet */
     int64_t other_since_ms; /* since when HOLDER_OTHER or HOLDER_REPLACED is seen in trying; 0: not */
 };
@@ -185,8 +186,9 @@ enum trial_fact {
     FACT_CANDIDATE_STILL_UP,
     FACT_ACTIVATING,
     FACT_NOT_JUDGED,
+    FACT_FOREIGN_CHECKPOINT,
 };
-#define TRIAL_N_FACTS 33
+#define TRIAL_N_FACTS 34
 
 /* One row of the table: in `state`, when `fact` holds, do `action`; PERSIST goes to `next` with `reason`. */
 struct trial_rule {

@@ -162,6 +162,7 @@ static char *checkpoint(guint32 timeout_s)
 static void see_checkpoint(const char *path)
 {
     g_auto(NetworkCheckpoint) found = {0};
+    g_auto(NetworkDevice) device = {0};
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) all = network_checkpoints(network, NULL);
 
@@ -171,6 +172,9 @@ static void see_checkpoint(const char *path)
     else
         printf("  it is %s\n", kind(error));
     printf("  checkpoints: %u\n", all ? g_strv_length(all) : 0);
+    (void)network_get_device(network, "eth0", &device, NULL);
+    gint64 over_ms = network_checkpoint_over(network, device.object, NULL);
+    printf("  over the device: %s\n", !over_ms ? "none" : over_ms == found.fires_ms ? "this" : "another");
 }
 
 /* The script */

@@ -284,6 +284,25 @@ struct checkpoint *fake_checkpoint(struct device **devices, guint n, guint32 tim
     return checkpoint;
 }
 
+gboolean fake_is_over(const struct checkpoint *checkpoint, const struct device *device)
+{
+    for (guint i = 0; i < checkpoint->saved->len; i++)
+        if (((const struct saved *)checkpoint->saved->pdata[i])->device == device)
+            return TRUE;
+    return FALSE;
+}
+
+void fake_checkpoint_of_others(const char *device, guint32 timeout_s)
+{
+    struct device *found = fake_device(device);
+
+    for (guint i = 0; i < fake.checkpoints->len; i++)
+        if (fake_is_over(fake.checkpoints->pdata[i], found))
+            return;
+    (void)fake_checkpoint(&found, 1, timeout_s);
+    fake_changes++;
+}
+
 /* Restores the content on disk, a flipped autoconnect too, and activates it; inactive profiles are left as
  * they are. NM's writers do not sync the directory (facts: Checkpoints, Durability). */
 static void roll_back(const struct checkpoint *checkpoint)

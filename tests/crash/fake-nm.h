@@ -29,6 +29,8 @@ void fake_up(const char *uuid);
 /* The same for `nmcli connection down`, and what another tool has written and loaded. */
 void fake_down(const char *uuid);
 void fake_load(const char *path);
+/* Another tool's checkpoint over a device, unless there is one. */
+void fake_checkpoint_of_others(const char *device, guint32 timeout_s);
 
 /* The UUID of what is up on a device, NULL: nothing is, or not yet. Borrowed. */
 const char *fake_active(const char *device);

@@ -267,14 +267,6 @@ static struct checkpoint *find(const char *path)
     return NULL;
 }
 
-static gboolean has(const struct checkpoint *checkpoint, const struct device *device)
-{
-    for (guint i = 0; i < checkpoint->saved->len; i++)
-        if (((const struct saved *)checkpoint->saved->pdata[i])->device == device)
-            return TRUE;
-    return FALSE;
-}
-
 /* While one exists, others on that device are refused (facts: Checkpoints). */
 gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
                                    char **ret_checkpoint, GError **error)
@@ -287,7 +279,7 @@ gboolean network_checkpoint_create(Network *network, const char *const *device_o
     for (; *device_objects; device_objects++) {
         devices[n] = device_of(*device_objects);
         for (guint i = 0; i < fake.checkpoints->len; i++)
-            if (has(fake.checkpoints->pdata[i], devices[n]))
+            if (fake_is_over(fake.checkpoints->pdata[i], devices[n]))
                 return fail(error, NETWORK_ERROR_REFUSED, "already included in checkpoint");
         n++;
     }
@@ -364,6 +356,21 @@ char **network_checkpoints(Network *network, GError **error)
         g_ptr_array_add(paths, g_strdup(((const struct checkpoint *)fake.checkpoints->pdata[i])->path));
     g_ptr_array_add(paths, NULL);
     return (char **)g_ptr_array_steal(paths, NULL);
+}
+
+gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error)
+{
+    gint64 fires_ms = 0;
+
+    if (!ask(network, "checkpoint-over", device_object, error))
+        return 0;
+    for (guint i = 0; i < fake.checkpoints->len; i++) {
+        const struct checkpoint *one = fake.checkpoints->pdata[i];
+        if (fake_is_over(one, device_of(device_object)))
+            fires_ms =
+                MAX(fires_ms, one->timeout_s ? one->created_ms + (gint64)one->timeout_s * 1000 : G_MAXINT64);
+    }
+    return fires_ms;
 }
 
 void network_watch(Network *network, void (*changed)(gpointer data), gpointer data)

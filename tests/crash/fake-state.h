@@ -65,4 +65,6 @@ struct device *fake_device(const char *name);
 void fake_activate(struct device *device, const struct storage *storage);
 void fake_take_down(struct device *device);
 void fake_autoconnect(void);
+/* Whether it is over the device. */
+gboolean fake_is_over(const struct checkpoint *checkpoint, const struct device *device);
 struct checkpoint *fake_checkpoint(struct device **devices, guint n, guint32 timeout_s);

@@ -167,6 +167,21 @@ const struct sim_scene sim_scenes[] = {
      {{0, "up annotated", -1}},
      "checks-passed",
      TRUE},
+    {"rolled-back",
+     FILES("lan", "annotated"),
+     ETH0("annotated"),
+     {{0, "up annotated", -1}, {2000, "checkpoint eth0 15", -1}},
+     "checks-passed",
+     TRUE},
+    {"rolled-back-edit",
+     FILES("lan"),
+     EDITED("lan.new"),
+     {{0, "guard lan", 0},
+      {1000, "put lan lan.new", -1},
+      {2000, "up lan", -1},
+      {4000, "checkpoint eth0 15", -1}},
+     "checks-passed",
+     TRUE},
 };
 const gsize sim_n_scenes = G_N_ELEMENTS(sim_scenes);
 

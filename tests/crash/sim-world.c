@@ -299,7 +299,9 @@ static void act(char **words)
     else if (strcmp(words[0], "up") == 0) { /* nmcli loads and activates */
         fake_load(path);
         fake_up(sim_uuid(words[1]));
-    } else if (strcmp(words[0], "corrupt") == 0)
+    } else if (strcmp(words[0], "checkpoint") == 0) /* over a device, for so many seconds */
+        fake_checkpoint_of_others(words[1], (guint32)atoi(words[2]));
+    else if (strcmp(words[0], "corrupt") == 0)
         corrupt_record();
     else if (strcmp(words[0], "kill-nm") == 0) {
         fake_die();

@@ -158,7 +158,8 @@ class Guarded(Edit):
         self.tried()
 
     def up(self):
-        self.run("nmcli", "connection", "up", self.name)
+        """Where NetworkManager dies meanwhile nmcli waits for as long as it may."""
+        self.run("nmcli", "--wait", "30", "connection", "up", self.name)
 
     def tried(self):
         """Waits until it has been tried: the trial begins behind the activation."""

@@ -22,9 +22,6 @@ WORDS = (("status", "--json"), ("history", "--json"), ("confirm",), ("cancel",),
 NUMBERS = (0.25, 0.45, 0.30)  # how often none, one, two faults
 EARLY_S, SPAN_S = 0.3, 3.5
 JUMPS_S = (-3 * 365 * 86400, -3600, -5, 5, 3600, 3 * 365 * 86400)  # back to a clock that was never set, and forth
-# Known, and open (HACKING.md, "What is not done yet"): here we have no checkpoint, so NetworkManager grants another
-# tool one, whose roll-back undoes what has become of the trial. So the other tool is content with what it sees.
-WITHOUT_OURS = ("annotated", "guarded")
 HARMLESS_WORDS = ("status", "history")
 
 Fault = collections.namedtuple("Fault", "kind at lasts what")
@@ -56,14 +53,12 @@ def _weighed(chance, table):
     return chance.choices(list(table), [row[0] if isinstance(row, tuple) else row for row in table.values()])[0]
 
 
-def _fault(chance, operation):
+def _fault(chance):
     kind = _weighed(chance, FAULTS)
     at = chance.uniform(0, EARLY_S) if chance.random() < 0.5 else chance.uniform(EARLY_S, SPAN_S)
     what = {"operator": chance.choice(WORDS), "clock": chance.choice(JUMPS_S),
             "kill-helper": chance.choice(("all", "one")), "checkpoint": chance.choice(("destroyed", "rolled back")),
             }.get(kind, "")
-    if kind == "checkpoint" and operation.startswith(WITHOUT_OURS):
-        what = "destroyed"
     return Fault(kind, at, chance.uniform(*FAULTS[kind][1:]), what)
 
 
@@ -73,7 +68,7 @@ def plan(seed, number):
     number_of = chance.choices(range(len(NUMBERS)), NUMBERS)[0]
     faults = {}
     while len(faults) < number_of:
-        fault = _fault(chance, operation)
+        fault = _fault(chance)
         faults.setdefault(fault.kind, fault)
     again = chance.uniform(0, 1.5) if chance.random() < 0.5 else None
     return Plan(operation, tuple(sorted(faults.values(), key=lambda fault: fault.at)), again, chance.random() < 0.5)

@@ -161,6 +161,8 @@ static void ask_checkpoints(Network *network)
         g_assert_true(checkpoint.fires_ms >= checkpoint.created_ms);
         assert_paths(checkpoint.devices);
     }
+    g_clear_error(&error);
+    g_assert_true(network_checkpoint_over(network, DEVICE, &error) >= 0);
     if (network_checkpoint_create(network, devices, 10, &made, NULL))
         assert_path(made);
 }

@@ -28,6 +28,9 @@
     t->state == TRIAL_REVERTING && f->pair[i].holder == HOLDER_CANDIDATE &&
     (t->pair[i].has_replaced == 0 || gave_up(f));
 
+  predicate is_foreign_checkpoint(struct facts *f, integer i) =
+    f->pair[i].checkpoint_over != 0 && f->network != NETWORK_BEFORE;
+
   predicate pair_fact(integer fact, struct trial *t, struct facts *f, integer i) =
     fact == FACT_CANDIDATE_GONE ? f->pair[i].candidate == FILE_GONE :
     fact == FACT_CANDIDATE_CHANGED ? f->pair[i].candidate == FILE_CHANGED :
@@ -42,7 +45,7 @@
       f->disk_failing == 0 && t->pair[i].has_replaced != 0 && f->pair[i].replaced_bootable == 0 :
     fact == FACT_REPLACED_NOT_RETIRED ?
       f->disk_failing == 0 && t->pair[i].has_replaced != 0 && t->fallback == 0 &&
-      f->pair[i].replaced_retired == 0 :
+      f->pair[i].replaced_retired == 0 && !is_foreign_checkpoint(f, i) :
     fact == FACT_STALE ? f->pair[i].stale != 0 :
     fact == FACT_NOT_ACTIVATED ? f->pair[i].activation == ACTIVATION_NONE :
     fact == FACT_MODIFIED ? f->pair[i].activation == ACTIVATION_MODIFIED :
@@ -59,6 +62,7 @@
       is_still_up(t, f, i) ||
       ((is_not_up(t, f, i) || f->pair[i].activation == ACTIVATION_PENDING) && !gave_up(f)) :
     fact == FACT_NOT_JUDGED ? t->pair[i].has_replaced != 0 && f->judged_after_revert == 0 :
+    fact == FACT_FOREIGN_CHECKPOINT ? is_foreign_checkpoint(f, i) :
     \false;
 
   predicate every_candidate_active(struct trial *t, struct facts *f) =
@@ -132,6 +136,11 @@ static bool not_up(const struct trial *trial, const struct facts *facts, int i);
     ensures \result != 0 <==> is_still_up(trial, facts, i); */
 static bool still_up(const struct trial *trial, const struct facts *facts, int i);
 
+/*@ requires \valid_read(facts) && 0 <= i < TRIAL_PAIRS_MAX;
+    assigns \nothing;
+    ensures \result != 0 <==> is_foreign_checkpoint(facts, i); */
+static bool foreign_checkpoint(const struct facts *facts, int i);
+
 /*@ requires \valid_read(trial) && \valid_read(facts) && 0 <= i < TRIAL_PAIRS_MAX;
     assigns \nothing;
     ensures \result != 0 <==> pair_fact(fact, trial, facts, i); */
@@ -190,7 +199,7 @@ static struct trial persisted(struct trial_rule rule, const struct trial *trial,
 /*@ requires \valid_read(trial) && \valid_read(facts);
     assigns \nothing;
     ensures total: 0 <= trial->state < TRIAL_N_STATES ==> 0 <= \result.rule < trial_n_rules;
-    ensures rules: trial_n_rules == 48;
+    ensures rules: trial_n_rules == 50;
     ensures at_0: AT_4(0);
     ensures at_4: AT_4(4);
     ensures at_8: AT_4(8);
@@ -203,6 +212,7 @@ static struct trial persisted(struct trial_rule rule, const struct trial *trial,
     ensures at_36: AT_4(36);
     ensures at_40: AT_4(40);
     ensures at_44: AT_4(44);
+    ensures at_48: AT(48) && AT(49);
     ensures default: !(0 <= \result.rule < trial_n_rules) ==> \result.action == ACTION_WAIT;
     ensures pair: \result.pair == 0 || 0 < \result.pair < pairs(trial);
     ensures pure: \result.action != ACTION_PERSIST ==> \result.next == *trial;

@@ -19,6 +19,8 @@
     f.pair[i].candidate == FILE_GONE || f.pair[i].candidate_flags == FLAGS_DEMOTED;
   predicate bootable(struct trial t, struct facts f, integer i) =
     t.pair[i].has_replaced == 0 || f.pair[i].replaced_bootable != 0;
+  predicate may_be_undone(struct facts f, integer i) =
+    f.pair[i].checkpoint_over != 0 && f.network != NETWORK_BEFORE;
   predicate retired(struct trial t, struct facts f, integer i) =
     t.pair[i].has_replaced == 0 || t.fallback != 0 || f.pair[i].replaced_retired != 0;
 
@@ -48,6 +50,11 @@
               trial.state == TRIAL_PROMOTING && facts.checkpoint == CHECKPOINT_NONE;
     ensures never_lost_demoted: \result.action == ACTION_CANDIDATE_OFF ==>
               trial.state != TRIAL_PROMOTING && all_bootable(trial, facts);
+
+    // Nor while another tool's checkpoint may undo that; nothing of the kind is left when it is over.
+    ensures never_lost_undone: \result.action == ACTION_REPLACED_OFF ==> !may_be_undone(facts, \result.pair);
+    ensures never_lost_after: \result.action == ACTION_CLOSE ==>
+              \forall integer i; 0 <= i < count(trial) ==> !may_be_undone(facts, i);
 
     // Promise 2, all or nothing: decided once, for all pairs, and closed when all of them are there.
     ensures once: \result.next.state != trial.state ==>
@@ -133,9 +140,11 @@ static struct trial_step promised(struct trial trial, struct facts facts)
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_CANDIDATE_NOT_ON, promoted(facts, i)); */
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_CANDIDATE_NOT_DEMOTED, demoted(facts, i)); */
     /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_REPLACED_NOT_BOOTABLE, bootable(trial, facts, i)); */
-    /*@ assert facts.disk_failing == 0 ==> IN_WORDS(FACT_REPLACED_NOT_RETIRED, retired(trial, facts, i)); */
+    /*@ assert facts.disk_failing == 0 ==>
+          IN_WORDS(FACT_REPLACED_NOT_RETIRED, retired(trial, facts, i) || may_be_undone(facts, i)); */
     /*@ assert facts.disk_failing == 0 ==>
           IN_WORDS(FACT_CANDIDATE_NOT_OFF, facts.pair[i].candidate_flags == FLAGS_TRYING); */
+    /*@ assert IN_WORDS(FACT_FOREIGN_CHECKPOINT, !may_be_undone(facts, i)); */
     /*@ assert IN_WORDS(FACT_CANDIDATE_GONE, facts.pair[i].candidate != FILE_GONE); */
     /*@ assert IN_WORDS(FACT_CANDIDATE_CHANGED, facts.pair[i].candidate != FILE_CHANGED); */
     /*@ assert IN_WORDS(FACT_STALE, facts.pair[i].stale == 0); */

@@ -94,6 +94,7 @@ static struct facts facts_of(const struct lasting *l, const int *c)
                                     .stale = c[STALE],
                                     .activation = (enum activation_state)c[ACTIVATION],
                                     .holder = (enum holder)c[HOLDER],
+                                    .checkpoint_over = c[REQUEST] & 1, /* asked and seen at different times */
                                     .last_try_ms = c[HELD] ? deadline_ms - 1 : 0,
                                     .other_since_ms = c[SINCE] ? 1 : 0};
     return f;

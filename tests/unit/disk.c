@@ -94,7 +94,7 @@ static gboolean fails(const char *call, const char *path, const char *more)
     gboolean failing;
 
     disk.calls++;
-    failing = dead || disk.calls == disk.fail_at;
+    failing = (dead && disk.killed) || disk.calls == disk.fail_at;
     dead = failing && disk.killed;
     g_ptr_array_add(disk.log, g_strdup_printf("%s %s%s%s%s", call, path, more ? " " : "", more ? more : "",
                                               failing ? " FAILED" : ""));

@@ -9,7 +9,8 @@ struct disk {
     /* What is to happen; the test sets it. */
     int fail_at;           /* that call fails (1: the first), 0: none */
     int error;             /* ... with this errno */
-    gboolean killed;       /* ... and so does every call after it: the process ended there */
+    gboolean killed;       /* ... and so does every call after it: the process ended there; FALSE again: the
+                              next one runs */
     gsize write_max;       /* a write takes this many bytes at most, 0: all */
     gboolean signals;      /* every other read and write is interrupted */
     gint64 now_ms;         /* CLOCK_BOOTTIME */

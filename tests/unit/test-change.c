@@ -264,10 +264,12 @@ static void after_cut(void)
     }
     for (guint i = 0; i < memories->len; i++)
         g_assert_false(disk_is_torn(memories->pdata[i]));
-    if (overwritten) {       /* then every memory that a cut may leave knows of the change */
-        disk.changed = NULL; /* what follows is our own look */
+    if (overwritten) { /* then every memory that a cut may leave knows of the change */
+        const struct disk watched = disk;
+        disk.changed = NULL; /* what follows is our own look, which neither fails nor counts */
+        disk.fail_at = 0;
         g_autoptr(GPtrArray) list = good_list(cut->state, NULL);
-        disk.changed = after_cut;
+        disk = watched;
         g_assert_cmpuint(memories->len, ==, 1);
         g_assert_nonnull(((const Good *)list->pdata[0])->waiting);
     }
@@ -285,11 +287,34 @@ static void test_remembered_first(void)
     end(cut);
 }
 
+/* The same when a process was killed anywhere in it, and the next one goes on from what it finds. */
+static void test_remembered_first_by_the_next_one(void)
+{
+    int calls = calls_of(&scenarios[1]);
+
+    for (int n = 1; n <= calls; n++) {
+        cut = begin(&scenarios[1]);
+        disk_watch();
+        disk.changed = after_cut;
+        disk.fail_at = n;
+        disk.killed = TRUE;
+        (void)sweep(cut);
+        disk.killed = FALSE;
+        g_assert_true(sweep(cut));
+        disk_unwatch();
+        store_sweep(cut->state);
+        store_sweep(cut->profiles);
+        assert_end(cut);
+        end(cut);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/change/ends", test_ends);
     g_test_add_func("/change/remembered-first", test_remembered_first);
+    g_test_add_func("/change/remembered-by-the-next", test_remembered_first_by_the_next_one);
     g_test_add_func("/change/fails-in-turn",
                     test_fails_in_turn); /* last: a close that fails leaves its descriptor */
     return g_test_run();

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What a trial is asked to be, from three sources with one table of words. */
+#include "disk.h"
 #include "names.h"
 #include "options.h"
 #include "plan.h"
 #include "scratch.h"
+#include "verbs.h"
 
 #include <glib/gstdio.h>
 
@@ -159,6 +161,30 @@ static void test_the_devices_file(void)
     }
 }
 
+/* A file that is wrong is refused; a disk that fails may be better later, so nothing is refused for good. */
+static void test_the_devices_file_cannot_be_read(void)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *path = scratch_put(scratch, "nm-trial.conf", "[trial]\ntimeout=3m\n");
+
+    for (int n = 1;; n++) {
+        g_auto(Options) options = {0};
+        g_autoptr(GError) error = NULL;
+        disk_watch();
+        disk.fail_at = n;
+        gboolean done = options_take_file(&options, path, &error);
+        int calls = disk.calls;
+        disk_unwatch();
+        if (done) {
+            g_assert_cmpint(n, >, 3); /* openat, fstat, read */
+            break;
+        }
+        g_assert_cmpint(calls, >=, n);
+        g_assert_error(error, PLAN_ERROR, EXIT_FAILED);
+        g_assert_nonnull(strstr(error->message, path));
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -169,5 +195,6 @@ int main(int argc, char **argv)
     g_test_add_func("/options/hold", test_a_hold_must_fit_its_timeout);
     g_test_add_func("/options/none", test_check_none_stands_alone_and_needs_a_person);
     g_test_add_func("/options/file", test_the_devices_file);
+    g_test_add_func("/options/file-fails", test_the_devices_file_cannot_be_read);
     return g_test_run();
 }

@@ -116,7 +116,8 @@ static void check_promoting(const struct trial *t, const struct facts *f, const 
     if (s->action == ACTION_CANDIDATE_ON || s->action == ACTION_REPLACED_OFF)
         g_assert_cmpint(f->checkpoint, ==, CHECKPOINT_NONE);
     if (s->action == ACTION_REPLACED_OFF)
-        g_assert_true(p->candidate_flags == FLAGS_PROMOTED && p->candidate != FILE_GONE && !t->fallback);
+        g_assert_true(p->candidate_flags == FLAGS_PROMOTED && p->candidate != FILE_GONE && !t->fallback &&
+                      (!p->checkpoint_over || f->network == NETWORK_BEFORE));
     if (s->action == ACTION_CLOSE)
         g_assert_true(p->candidate_flags == FLAGS_PROMOTED && p->candidate != FILE_GONE &&
                       (p->replaced_retired || t->fallback || !t->pair[0].has_replaced));
@@ -150,6 +151,9 @@ static void check(const struct trial *t, const struct facts *f)
         g_assert_cmpmem(&s.next, sizeof s.next, t, sizeof *t);
     if (f->disk_failing)
         g_assert_false(file_action(s.action));
+    /* What another tool's checkpoint undoes after the end stays undone. */
+    if (s.action == ACTION_CLOSE && f->network == NETWORK_READY)
+        g_assert_false(f->pair[0].checkpoint_over);
     /* Before NM's start nothing asks it anything; and nobody waits without a time to look again. */
     if (f->network == NETWORK_BEFORE)
         g_assert_true(file_action(s.action) || s.action == ACTION_PERSIST || s.action == ACTION_CLOSE ||
@@ -218,6 +222,7 @@ static void set(struct trial *t, struct facts *f, const int *c)
                                      .stale = c[C_FILES] >> 1,
                                      .activation = (enum activation_state)c[C_ACTIVATION],
                                      .holder = (enum holder)c[C_HOLDER],
+                                     .checkpoint_over = c[C_REQUEST] & 1, /* at different times */
                                      .other_since_ms = c[C_HOLDER] > HOLDER_CANDIDATE ? DEADLINE - 6000 : 0};
 }
 
