@@ -26,8 +26,8 @@ void doctor_networkmanager(Doctor *doctor)
 {
     static const char *const advice[] = {
         [FINDING_OK] = NULL,
-        [FINDING_WARNING] = "Before 1.42 it does not tell of \"nmcli device reapply\": a guarded profile that "
-                            "was changed is tried when it is activated, or at the next boot.",
+        [FINDING_WARNING] =
+            "Before 1.42 it does not tell of \"nmcli device reapply\": activate what you have changed.",
         [FINDING_FAILURE] = "It needs NetworkManager 1.30 or later. Update it.",
     };
     g_autoptr(GVariant) version =

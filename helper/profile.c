@@ -216,7 +216,7 @@ char **profile_annotation_keys(const Profile *profile)
         if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
             g_ptr_array_add(ours, g_strdup(keys[i]));
     g_ptr_array_add(ours, NULL);
-    return (char **)g_ptr_array_steal(ours, NULL);
+    return g_strdupv((char **)ours->pdata);
 }
 
 gboolean profile_believed(const Profile *profile)

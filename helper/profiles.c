@@ -20,7 +20,7 @@ static char **names(const char *directory)
             g_ptr_array_add(found, g_strdup(name));
     }
     g_ptr_array_add(found, NULL);
-    return (char **)g_ptr_array_steal(found, NULL);
+    return g_strdupv((char **)found->pdata);
 }
 
 /* NM makes its directory in /run when it first needs it. */

@@ -312,7 +312,7 @@ gboolean network_checkpoint_get(Network *network, const char *checkpoint, Networ
     *ret = (NetworkCheckpoint){
         .created_ms = found->created_ms,
         .fires_ms = found->timeout_s ? found->created_ms + (gint64)found->timeout_s * 1000 : G_MAXINT64,
-        .devices = (char **)g_ptr_array_steal(devices, NULL),
+        .devices = g_strdupv((char **)devices->pdata),
     };
     return TRUE;
 }
@@ -355,7 +355,7 @@ char **network_checkpoints(Network *network, GError **error)
     for (guint i = 0; i < fake.checkpoints->len; i++)
         g_ptr_array_add(paths, g_strdup(((const struct checkpoint *)fake.checkpoints->pdata[i])->path));
     g_ptr_array_add(paths, NULL);
-    return (char **)g_ptr_array_steal(paths, NULL);
+    return g_strdupv((char **)paths->pdata);
 }
 
 gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error)

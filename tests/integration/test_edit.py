@@ -272,7 +272,8 @@ class Refused(Edited):
         self.assertTrue(self.shadowed())
 
     def test_a_shadow_that_networkmanager_has_not_read(self):
-        self.device.run("sh", "-c", f"umask 077; cp /etc/NetworkManager/system-connections/lan.nmconnection {SHADOWS}")
+        self.device.run("install", "-D", "-m", "600", "/etc/NetworkManager/system-connections/lan.nmconnection",
+                        f"{SHADOWS}/lan.nmconnection")
         result = self.trial("start", "--edit", "lan", "--from", self.put(self.content()), status=4)
         self.assertIn("another version until the next boot", result.stderr)
 

@@ -112,7 +112,7 @@ class Device:
         (self.disk / "etc/resolv.conf").write_text("")
         # the one service that the bus starts; where its program is depends on the release
         shutil.copy("/usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service",
-                    self.disk / "etc/lab/dbus-services")
+                    self.disk / "etc/lab/dbus-services/nm_dispatcher.service")
         self.configure(connectivity=connectivity, auto_default=auto_default)
         (self.dir / "sbin").mkdir()
         if helper:
