@@ -4,6 +4,7 @@ import unittest
 
 from case import uuid_of, wait_for
 from edited import NEW, OLD, SHADOWS, Edited
+from hands import NM_VERSION
 
 LAN = f"uuid={uuid_of('lan')}\n"
 
@@ -231,11 +232,14 @@ class Meanwhile(Edited):
         self.edit_manual(timeout="2s")
         self.hold_agent()
         wait_for("the rollback", lambda: self.addresses() == {OLD}, 45)
-        self.assertEqual(self.bytes_of("lan"), self.old)
+        exact = NM_VERSION < (1, 48)  # a later one writes the file anew: the same settings, but no comments
+        self.assertEqual(self.stored_addresses("lan"), {OLD})
+        self.assertEqual(self.bytes_of("lan") == self.old, exact)
         self.release_agent()
         wait_for("the end", lambda: self.state() == "none")
-        self.assert_old()
-        self.assert_boots_old()
+        self.assert_old(exact=exact)
+        self.assert_boots("lan")
+        self.assert_old(exact=exact)
 
 
 class Refused(Edited):
