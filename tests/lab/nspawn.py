@@ -65,8 +65,8 @@ def base_root(suite):
 
 
 class Container:
-    def __init__(self, build):
-        """`build` is the CMake build folder to install nm-trial from."""
+    def __init__(self, build=None):
+        """`build` is the CMake build folder to install nm-trial from; None where a package is installed."""
         self.build = build
         self.name = f"nmt-{uuid.uuid4().hex[:6]}"  # short: "ve-" and this name its cable
         self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Every kind of package is built, the linters find nothing in it, and built again elsewhere it has the same bytes."""
+import os
+import pathlib
+import subprocess
+import tarfile
+import unittest
+
+import packages
+
+# Another place, a later time (of the files, too), another user's habits.
+ELSEWHERE = {"umask": 0o077, "TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "USER": "somebody",
+             "HOME": "/nonexistent"}
+# makepkg notes there what the package was built with, and where.
+ENVIRONMENT = {".BUILDINFO", ".MTREE"}
+
+
+class Build(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        for kind in ("deb", "rpm", "arch"):
+            packages.build(kind, kind)
+            packages.build(kind, f"{kind}-again", **ELSEWHERE)
+        packages.build("deb", "deb-newer", newer=True)
+
+    def clean(self, *command):
+        """The linter ends well, and its last line says that it has found nothing."""
+        result = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return result.stdout
+
+    def test_lintian(self):
+        said = self.clean("lintian", "--fail-on", "error,warning", "--allow-root", packages.package("deb", "*.changes"))
+        self.assertEqual(said, "")
+
+    def test_rpmlint(self):
+        said = self.clean("rpmlint", "--config", packages.SOURCE / "packaging/rpm/rpmlint.toml",
+                          packages.package("rpm", f"*.{os.uname().machine}.rpm"), packages.package("rpm", "*.spec"))
+        self.assertRegex(said, r"\n 1 packages and 1 specfiles checked; 0 errors, 0 warnings,")
+
+    def test_the_same_bytes(self):
+        for kind in ("deb", "rpm"):
+            made = sorted(path.name for path in (packages.OUT / kind).iterdir() if path.name != "log")
+            self.assertGreaterEqual(len(made), 2, made)
+            for name in made:
+                if name.endswith((".buildinfo", ".changes")):
+                    continue  # Debian's notes on the machine
+                with self.subTest(name):
+                    once, again = ((packages.OUT / place / name).read_bytes() for place in (kind, f"{kind}-again"))
+                    self.assertTrue(once == again, "differs")
+
+    def test_the_same_content_for_arch(self):
+        once, again = (self.content(packages.package(place, "*.pkg.tar.*")) for place in ("arch", "arch-again"))
+        self.assertIn("usr/bin/nm-trial", once)
+        self.assertEqual(once, again)
+
+    def content(self, path):
+        with tarfile.open(path) as archive:
+            return {member.name: (member.mode, member.mtime, member.linkname,
+                                  archive.extractfile(member).read() if member.isreg() else None)
+                    for member in archive if pathlib.Path(member.name).name not in ENVIRONMENT}
+
+
+if __name__ == "__main__":
+    unittest.main()
