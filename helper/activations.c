@@ -63,7 +63,7 @@ static gboolean look(Engine *engine, const char *run_dir, const char *path)
 
 void activations_look(Activations *activations, Engine *engine, const char *run_dir)
 {
-    g_autoptr(GStrvBuilder) seen = g_strv_builder_new();
+    g_autoptr(GPtrArray) seen = g_ptr_array_new_with_free_func(g_free);
     g_auto(GStrv) paths = NULL;
 
     if (network_look(engine->network, NULL) != NETWORK_READY ||
@@ -73,9 +73,10 @@ void activations_look(Activations *activations, Engine *engine, const char *run_
     for (char **path = paths; *path; path++)
         if ((same && g_strv_contains((const char *const *)activations->seen, *path)) ||
             look(engine, run_dir, *path))
-            g_strv_builder_add(seen, *path);
+            g_ptr_array_add(seen, g_strdup(*path));
     g_free(activations->nm_name);
     activations->nm_name = g_strdup(network_nm_name(engine->network));
     g_strfreev(activations->seen);
-    activations->seen = g_strv_builder_end(seen);
+    g_ptr_array_add(seen, NULL);
+    activations->seen = g_strdupv((char **)seen->pdata);
 }

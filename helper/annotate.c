@@ -115,7 +115,7 @@ static gboolean write_annotations(const Profile *profile, const struct profile_a
     g_autofree char *text = profile_with_annotations(profile, list, n, &length, error);
     if (!text)
         return FALSE;
-    g_autoptr(Profile) result = profile_parse(profile->path, g_memdup2(text, length + 1), length, error);
+    g_autoptr(Profile) result = profile_parse(profile->path, g_memdup(text, length + 1), length, error);
     return result && makes_sense(result, profiles, skipped, error) &&
            good_store(NM_TRIAL_STATE_DIR, profile->path, profile->uuid, text, length, error);
 }

@@ -9,7 +9,7 @@
 /* NetworkManager */
 
 #define NM_OLDEST_MINOR 30
-#define NM_TRIED_MINOR 42
+#define NM_REAPPLY_MINOR 42 /* has a dispatcher event for it */
 
 enum finding_state doctor_judge_version(const char *version)
 {
@@ -17,7 +17,7 @@ enum finding_state doctor_judge_version(const char *version)
     guint64 major = g_ascii_strtoull(version, &end, 10);
     guint64 minor = *end == '.' ? g_ascii_strtoull(end + 1, NULL, 10) : 0;
 
-    if (major > 1 || (major == 1 && minor >= NM_TRIED_MINOR))
+    if (major > 1 || (major == 1 && minor >= NM_REAPPLY_MINOR))
         return FINDING_OK;
     return major == 1 && minor >= NM_OLDEST_MINOR ? FINDING_WARNING : FINDING_FAILURE;
 }
@@ -26,8 +26,8 @@ void doctor_networkmanager(Doctor *doctor)
 {
     static const char *const advice[] = {
         [FINDING_OK] = NULL,
-        [FINDING_WARNING] = "nm-trial was never tried with one older than 1.42. Try a bad and a good profile "
-                            "on a device that can be reached first.",
+        [FINDING_WARNING] =
+            "Before 1.42 it does not tell of \"nmcli device reapply\": activate what you have changed.",
         [FINDING_FAILURE] = "It needs NetworkManager 1.30 or later. Update it.",
     };
     g_autoptr(GVariant) version =

@@ -47,8 +47,8 @@ GVariant *doctor_property(const Doctor *doctor, const char *name, const char *pa
  * unit. Caller frees. */
 char *doctor_unit_state(const Doctor *doctor, const char *unit, GError **error);
 
-/* How far a version of NetworkManager can be trusted: older than 1.30 it lacks what a trial needs, older than
- * 1.42 it was never tried. */
+/* How far a version of NetworkManager can be trusted: older than 1.30 nobody has tried it, older than 1.42 it
+ * does not tell of a reapply. */
 enum finding_state doctor_judge_version(const char *version);
 
 /* The examinations, in files of their own. Each adds at least one finding. */

@@ -29,7 +29,7 @@ Profile *read_profile(const char *path, enum found *ret_found, GError **error)
 
 Profile *recorded_profile(const struct record_profile *recorded, GError **error)
 {
-    return profile_parse(recorded->path, g_memdup2(recorded->data, recorded->length + 1), recorded->length,
+    return profile_parse(recorded->path, g_memdup(recorded->data, recorded->length + 1), recorded->length,
                          error);
 }
 
@@ -37,7 +37,7 @@ Profile *recorded_content(const struct record_pair *pair, GError **error)
 {
     const struct record_profile *candidate = &pair->candidate;
     return profile_parse(pair->edit ? pair->replaced.path : candidate->path,
-                         g_memdup2(candidate->data, candidate->length + 1), candidate->length, error);
+                         g_memdup(candidate->data, candidate->length + 1), candidate->length, error);
 }
 
 static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)

@@ -49,7 +49,7 @@ static void set_profile(struct record_profile *into, const Profile *profile)
     into->uuid = g_strdup(profile->uuid);
     into->id = g_strdup(profile->id);
     into->path = g_strdup(profile->path);
-    into->data = g_memdup2(profile->data, profile->length + 1);
+    into->data = g_memdup(profile->data, profile->length + 1);
     into->length = profile->length;
 }
 

@@ -3,6 +3,7 @@
 
 #include "check-own.h"
 #include "checks.h"
+#include "doctor.h"
 #include "journal.h"
 #include "names.h"
 #include "os.h"
@@ -165,8 +166,7 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
     if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
         return plan_later(error, failure);
     if (!found)
-        return plan_refuse(error,
-                           "NetworkManager refuses %s. Its journal says why: journalctl -u NetworkManager",
+        return plan_refuse(error, "NetworkManager refuses %s. Why: journalctl -u NetworkManager",
                            profile->path);
     if (known.unsaved || strcmp(known.filename, profile->path) != 0)
         return plan_refuse(
@@ -251,7 +251,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
     const Profile *stray = without_gateway(plan);
     gboolean by_default = !checks, plain_http = FALSE;
     g_autofree char *why = NULL;
-    g_autoptr(GStrvBuilder) chosen = g_strv_builder_new();
+    g_autoptr(GPtrArray) chosen = g_ptr_array_new_with_free_func(g_free);
     gboolean wants_nm = by_default || g_strv_contains((const char *const *)checks, "nm");
     gboolean nm = wants_nm && checks_nm_believable(network_bus(network), &plain_http, &why);
 
@@ -262,7 +262,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
                 "Nothing can judge \"%s\": NetworkManager's connectivity check cannot be believed (%s), and "
                 "the profile has no gateway to ask. Use --check none --confirm manual to judge by hand.",
                 stray->id, why);
-        g_strv_builder_add(chosen, nm ? "nm" : "gateway");
+        g_ptr_array_add(chosen, g_strdup(nm ? "nm" : "gateway"));
         if (!nm)
             g_ptr_array_add(plan->notes, g_strdup_printf("judged by check gateway: %s", why));
     }
@@ -273,13 +273,14 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
         for (char **before = checks; before < name; before++)
             again = again || strcmp(*before, *name) == 0;
         if (!again && strcmp(*name, "none") != 0)
-            g_strv_builder_add(chosen, *name);
+            g_ptr_array_add(chosen, g_strdup(*name));
     }
     if (nm && plain_http)
         g_ptr_array_add(
             plan->notes,
             g_strdup("NetworkManager's connectivity check is plain http, which the network can forge"));
-    plan->checks = g_strv_builder_end(chosen);
+    g_ptr_array_add(chosen, NULL);
+    plan->checks = g_strdupv((char **)chosen->pdata);
     return TRUE;
 }
 
@@ -299,18 +300,34 @@ static gboolean survives_reboot(const char *directory, GError **error)
 {
     enum storage storage = storage_of(directory);
     return storage == STORAGE_LASTING ||
-           plan_refuse(
-               error,
-               "%s is not on storage that survives a reboot%s; a trial there would protect from nothing.",
-               directory,
-               storage == STORAGE_OVERLAY_IN_MEMORY
-                   ? " (an overlay on memory, or on a place that cannot be seen)"
-                   : "");
+           plan_refuse(error,
+                       "%s is not on storage that survives a reboot%s; a trial there protects from nothing.",
+                       directory,
+                       storage == STORAGE_OVERLAY_IN_MEMORY
+                           ? " (an overlay on memory, or on a place that cannot be seen)"
+                           : "");
 }
 
 gboolean plan_directory(const char *directory, GError **error)
 {
     return survives_reboot(directory, error) && roots_alone(directory, error);
+}
+
+/* Before 1.42, a port that its controller's new activation lets go brings the old one back at once. */
+static gboolean port_can_be_tried(const PlanPair *pair, Network *network, GError **error)
+{
+    if (!pair->replaced || !plan_controller(pair->candidate))
+        return TRUE;
+    g_autoptr(GError) failure = NULL;
+    g_autoptr(GVariant) version = network_property(network, NM_PATH, NM_IFACE, "Version", "s", &failure);
+    if (!version)
+        return plan_later(error, failure);
+    const char *text = g_variant_get_string(version, NULL);
+    return doctor_judge_version(text) == FINDING_OK ||
+           plan_refuse(
+               error,
+               "\"%s\" is a port: NetworkManager %s would bring its old controller back. Update it to 1.42.",
+               pair->candidate->id, text);
 }
 
 Plan *plan_new(const struct plan_request *request, Network *network, GError **error)
@@ -333,7 +350,8 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
         !plan_suitable(plan, error) || !choose_checks(plan, request, network, error))
         return NULL;
     for (int i = 0; i < plan->n_pairs; i++)
-        if (!no_foreign_checkpoint(&plan->pair[i], network, error) ||
+        if (!port_can_be_tried(&plan->pair[i], network, error) ||
+            !no_foreign_checkpoint(&plan->pair[i], network, error) ||
             !pair_known_to_nm(&plan->pair[i], network, !request->dry_run, error))
             return NULL;
     return g_steal_pointer(&plan);

@@ -207,15 +207,16 @@ const char *profile_annotation(const Profile *profile, const char *key)
 
 char **profile_annotation_keys(const Profile *profile)
 {
-    g_autoptr(GStrvBuilder) ours = g_strv_builder_new();
+    g_autoptr(GPtrArray) ours = g_ptr_array_new_with_free_func(g_free);
     NMSettingUser *user = user_setting(profile->connection);
     guint n = 0;
     const char *const *keys = user ? nm_setting_user_get_keys(user, &n) : NULL;
 
     for (guint i = 0; i < n; i++)
         if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
-            g_strv_builder_add(ours, keys[i]);
-    return g_strv_builder_end(ours);
+            g_ptr_array_add(ours, g_strdup(keys[i]));
+    g_ptr_array_add(ours, NULL);
+    return g_strdupv((char **)ours->pdata);
 }
 
 gboolean profile_believed(const Profile *profile)

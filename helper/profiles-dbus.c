@@ -146,16 +146,15 @@ static gboolean read_text(const char *path, char **ret_data, gsize *ret_length, 
 static char **names(const char *directory)
 {
     g_auto(GStrv) all = objects(NULL);
-    g_autoptr(GStrvBuilder) found = g_strv_builder_new();
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
     for (char **object = all; object && *object; object++) {
         g_autofree char *filename = filename_of(*object, NULL);
-        g_autofree char *name =
-            filename && *filename && in(filename, directory) ? g_path_get_basename(filename) : NULL;
-        if (name)
-            g_strv_builder_add(found, name);
+        if (filename && *filename && in(filename, directory))
+            g_ptr_array_add(found, g_path_get_basename(filename));
     }
-    return g_strv_builder_end(found);
+    g_ptr_array_add(found, NULL);
+    return g_strdupv((char **)found->pdata);
 }
 
 /* Durability */

@@ -11,15 +11,16 @@ const struct profiles_port *profile_port = &profiles_files;
 static char **names(const char *directory)
 {
     g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    g_autoptr(GStrvBuilder) found = g_strv_builder_new();
+    g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(directory, name, NULL);
         if (!g_file_test(path, G_FILE_TEST_IS_DIR))
-            g_strv_builder_add(found, name);
+            g_ptr_array_add(found, g_strdup(name));
     }
-    return g_strv_builder_end(found);
+    g_ptr_array_add(found, NULL);
+    return g_strdupv((char **)found->pdata);
 }
 
 /* NM makes its directory in /run when it first needs it. */

@@ -369,9 +369,8 @@ static gboolean taken(const Staging *staging, GError **error)
             return FALSE;
         }
         if (g_strcmp0(known.filename, staged->profile->path) != 0)
-            return plan_refuse(
-                error, "%s: NetworkManager refuses it. Its journal says why: journalctl -u NetworkManager",
-                staged->file);
+            return plan_refuse(error, "%s: NetworkManager refuses it. Why: journalctl -u NetworkManager",
+                               staged->file);
     }
     return TRUE;
 }

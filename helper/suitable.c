@@ -74,11 +74,11 @@ static gboolean secrets_stored(const Profile *profile, GError **error)
                profile->id, name, name);
 }
 
+/* The word of libnm 1.42; an older one does not know such a profile at all. */
 static gboolean not_ours_to_judge(const Profile *profile, GError **error)
 {
-    return strcmp(profile->type, NM_SETTING_LOOPBACK_SETTING_NAME) != 0 ||
-           plan_refuse(error, "\"%s\" is a loopback profile; there is no network to lose or to try on it.",
-                       profile->id);
+    return strcmp(profile->type, "loopback") != 0 ||
+           plan_refuse(error, "\"%s\" is a loopback profile: no network to try or to lose.", profile->id);
 }
 
 gboolean plan_profile_suitable(const Profile *profile, GError **error)
@@ -121,7 +121,7 @@ static gboolean ports_in_trial(const Plan *plan, const PlanPair *pair, GError **
             return plan_refuse(
                 error,
                 "\"%s\" is a controller with the port \"%s\", which is not in the trial: the port could "
-                "bring either controller up at boot. A trial of a controller takes in all its ports.",
+                "bring either up at boot. Try a controller with all its ports.",
                 pair->candidate->id, port->id);
     }
     return TRUE;
@@ -134,12 +134,10 @@ static gboolean controller_in_trial(const Plan *plan, const PlanPair *pair, GErr
     for (int i = 0; i < plan->n_pairs; i++)
         if (is_port_of(pair->candidate, plan->pair[i].candidate))
             return TRUE;
-    return !controller ||
-           plan_refuse(
-               error,
-               "\"%s\" is a port of %s, which is not in the trial: nothing could judge it. Try it together "
-               "with a candidate for its controller.",
-               pair->candidate->id, controller);
+    return !controller || plan_refuse(error,
+                                      "\"%s\" is a port of the controller %s, which is not in the trial: "
+                                      "nothing could judge it. Try both.",
+                                      pair->candidate->id, controller);
 }
 
 /* Whether `other` could come up on the candidate's device whenever the candidate could. A user's own profile
@@ -233,8 +231,8 @@ static gboolean choose_priority(const Plan *plan, PlanPair *pair, GError **error
         if (pair->priority > NM_PRIORITY_MAX)
             return plan_refuse(
                 error,
-                "\"%s\" has the highest autoconnect-priority there is (%d); no candidate can win over it "
-                "at boot. Lower it: nmcli connection modify %s connection.autoconnect-priority %d",
+                "\"%s\" has the highest autoconnect-priority there is (%d): no candidate can win at boot. "
+                "Lower it: nmcli connection modify %s connection.autoconnect-priority %d",
                 other->id, other->priority, other->uuid, NM_PRIORITY_MAX - 1);
     }
     return TRUE;

@@ -297,7 +297,7 @@ gboolean network_checkpoint_get(Network *network, const char *checkpoint, Networ
                                 GError **error)
 {
     const struct checkpoint *found;
-    g_autoptr(GStrvBuilder) devices = g_strv_builder_new();
+    g_autoptr(GPtrArray) devices = g_ptr_array_new_with_free_func(g_free);
 
     if (!ask(network, "checkpoint-get", checkpoint, error))
         return FALSE;
@@ -306,13 +306,13 @@ gboolean network_checkpoint_get(Network *network, const char *checkpoint, Networ
         return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
     for (guint i = 0; i < found->saved->len; i++) {
         const struct saved *saved = found->saved->pdata[i];
-        g_autofree char *object = g_strconcat("/Devices/", saved->device->name, NULL);
-        g_strv_builder_add(devices, object);
+        g_ptr_array_add(devices, g_strconcat("/Devices/", saved->device->name, NULL));
     }
+    g_ptr_array_add(devices, NULL);
     *ret = (NetworkCheckpoint){
         .created_ms = found->created_ms,
         .fires_ms = found->timeout_s ? found->created_ms + (gint64)found->timeout_s * 1000 : G_MAXINT64,
-        .devices = g_strv_builder_end(devices),
+        .devices = g_strdupv((char **)devices->pdata),
     };
     return TRUE;
 }
@@ -348,13 +348,14 @@ gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GE
 
 char **network_checkpoints(Network *network, GError **error)
 {
-    g_autoptr(GStrvBuilder) paths = g_strv_builder_new();
+    g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
 
     if (!ask(network, "checkpoints", "", error))
         return NULL;
     for (guint i = 0; i < fake.checkpoints->len; i++)
-        g_strv_builder_add(paths, ((const struct checkpoint *)fake.checkpoints->pdata[i])->path);
-    return g_strv_builder_end(paths);
+        g_ptr_array_add(paths, g_strdup(((const struct checkpoint *)fake.checkpoints->pdata[i])->path));
+    g_ptr_array_add(paths, NULL);
+    return g_strdupv((char **)paths->pdata);
 }
 
 gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error)

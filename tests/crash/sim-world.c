@@ -265,6 +265,12 @@ static int run_verb(const char *command)
     return -1;
 }
 
+static char *replace_once(const char *text, const char *old, const char *new)
+{
+    g_auto(GStrv) parts = g_strsplit(text, old, 2);
+    return g_strjoinv(new, parts);
+}
+
 /* It says "promoting" now, rightly but for its checksum. */
 static void corrupt_record(void)
 {
@@ -275,13 +281,10 @@ static void corrupt_record(void)
 
     if (!text)
         return;
-    GString *body = g_string_new(parts[1]);
-    (void)g_string_replace(body, "state=trying", "state=promoting", 1);
-    (void)g_string_replace(body, "reason=none", "reason=confirmed", 1);
-    g_autofree char *all =
-        g_strdup_printf("%s %s %zu %s\n%s", head[0], head[1], body->len, head[3], body->str);
+    g_autofree char *state = replace_once(parts[1], "state=trying", "state=promoting");
+    g_autofree char *body = replace_once(state, "reason=none", "reason=confirmed");
+    g_autofree char *all = g_strdup_printf("%s %s %zu %s\n%s", head[0], head[1], strlen(body), head[3], body);
     disk_put(path, all);
-    g_string_free(body, TRUE);
 }
 
 static void act(char **words)

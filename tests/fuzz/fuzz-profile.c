@@ -107,7 +107,7 @@ static Profile *changed(const Profile *before, char *text, gsize length, const G
     if (!text)
         return NULL;
     g_autoptr(GError) failure = NULL;
-    g_autofree char *copy = g_memdup2(text, length + 1); /* g_strndup() would stop at a NUL */
+    g_autofree char *copy = g_memdup(text, length + 1); /* g_strndup() would stop at a NUL */
     Profile *after = profile_parse(PATH, g_steal_pointer(&copy), length, &failure);
     g_assert_no_error(failure);
     g_assert_true(profile_same(before, after) && profile_same(after, before));

@@ -11,6 +11,9 @@ from device import wait_for
 HOLD = "/run/lab-hold-agent"
 NM = ("--dest=org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager")
 INTERFACE = "org.freedesktop.NetworkManager"
+# What is installed here, as (1, 42, 4)
+NM_VERSION = tuple(int(number) for number in re.match(r"(\d+)\.(\d+)\.(\d+)", subprocess.run(
+    ["NetworkManager", "--version"], check=True, capture_output=True, text=True).stdout).groups())
 
 
 class Hands:

@@ -4,6 +4,7 @@ import unittest
 
 from case import uuid_of, wait_for
 from edited import NEW, OLD, SHADOWS, Edited
+from hands import NM_VERSION
 
 LAN = f"uuid={uuid_of('lan')}\n"
 
@@ -231,11 +232,14 @@ class Meanwhile(Edited):
         self.edit_manual(timeout="2s")
         self.hold_agent()
         wait_for("the rollback", lambda: self.addresses() == {OLD}, 45)
-        self.assertEqual(self.bytes_of("lan"), self.old)
+        exact = NM_VERSION < (1, 48)  # a later one writes the file anew: the same settings, but no comments
+        self.assertEqual(self.stored_addresses("lan"), {OLD})
+        self.assertEqual(self.bytes_of("lan") == self.old, exact)
         self.release_agent()
         wait_for("the end", lambda: self.state() == "none")
-        self.assert_old()
-        self.assert_boots_old()
+        self.assert_old(exact=exact)
+        self.assert_boots("lan")
+        self.assert_old(exact=exact)
 
 
 class Refused(Edited):
@@ -272,7 +276,8 @@ class Refused(Edited):
         self.assertTrue(self.shadowed())
 
     def test_a_shadow_that_networkmanager_has_not_read(self):
-        self.device.run("sh", "-c", f"umask 077; cp /etc/NetworkManager/system-connections/lan.nmconnection {SHADOWS}")
+        self.device.run("install", "-D", "-m", "600", "/etc/NetworkManager/system-connections/lan.nmconnection",
+                        f"{SHADOWS}/lan.nmconnection")
         result = self.trial("start", "--edit", "lan", "--from", self.put(self.content()), status=4)
         self.assertIn("another version until the next boot", result.stderr)
 

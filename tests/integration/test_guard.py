@@ -4,6 +4,7 @@ import unittest
 
 from case import uuid_of, wait_for
 from edited import BAD, NEW, OLD, Edited
+from hands import NM_VERSION
 
 GOOD = "var/lib/nm-trial/good/lan.nmconnection"
 
@@ -92,6 +93,11 @@ class Changed(Guarded):
     def test_device_reapply(self):
         self.modify()
         self.device.nmcli("device", "reapply", "eth0")
+        if NM_VERSION < (1, 42):  # nobody tells of it
+            self.wait_address(NEW)
+            self.assertEqual((self.state(), self.history()), ("none", []))
+            self.assertIn("does not tell of \"nmcli device reapply\"", self.trial("doctor").stdout)
+            self.reboot()
         self.promoted()
 
     def test_nmcli_modify_temporarily_and_up(self):

@@ -227,8 +227,9 @@ def edited(name, *changes, **more):
 
 DOT1X = "[802-1x]\neap=md5;\nidentity=device\npassword-flags={}\n\n[ipv6]"
 UUID = uuid_of("bad")
-MEMORY = f"""nmcli connection add save no type ethernet con-name memory connection.uuid {UUID} ifname eth1 \
-             ipv4.method disabled ipv6.method disabled autoconnect no"""
+# As NetworkManager itself keeps one in memory; an old nmcli cannot be told the UUID.
+MEMORY = "install -D -m 600 {file} {m}; nmcli connection load {m}".replace(
+    "{m}", "/run/NetworkManager/system-connections/memory.nmconnection")
 PACKAGED = "/usr/lib/NetworkManager"
 
 # name, what stderr must speak of, how the FILE "bad" is made (a text, or a shell command), what is done before
@@ -246,8 +247,8 @@ REFUSED = [
     ("with permissions", "permissions", edited("bad", ("[ethernet]", "permissions=user:root:;\n[ethernet]")), ""),
     ("a secret that only an agent has", "agent", edited("bad", ("[ipv6]", DOT1X.format(1))), ""),
     ("a secret that is never saved", "agent", edited("bad", ("[ipv6]", DOT1X.format(2))), ""),
-    ("loopback", "loopback profile", edited("bad", ("=ethernet", "=loopback"), ("eth0", "lo"),
-                                            ("[ethernet]", "[loopback]"), ("=disabled", "=auto")), ""),
+    ("loopback", "loopback( profile|' is not valid)", edited(
+        "bad", ("=ethernet", "=loopback"), ("eth0", "lo"), ("[ethernet]", "[loopback]"), ("=disabled", "=auto")), ""),
     ("bound to no device", "interface-name", edited("bad", ("interface-name=eth0\n", "")), ""),
     ("bound to a MAC that is not there", "MAC", edited("bad", (
         "interface-name=eth0\n", ""), ("[ethernet]", "[ethernet]\nmac-address=02:00:00:00:00:99")), ""),

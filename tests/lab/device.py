@@ -110,9 +110,9 @@ class Device:
         (self.disk / "etc/hostname").write_text("device\n")
         (self.disk / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
         (self.disk / "etc/resolv.conf").write_text("")
-        (self.disk / "etc/lab/dbus-services/nm_dispatcher.service").write_text(
-            "[D-BUS Service]\nName=org.freedesktop.nm_dispatcher\n"
-            "Exec=/usr/lib/NetworkManager/nm-dispatcher\nUser=root\n")
+        # the one service that the bus starts; where its program is depends on the release
+        shutil.copy("/usr/share/dbus-1/system-services/org.freedesktop.nm_dispatcher.service",
+                    self.disk / "etc/lab/dbus-services/nm_dispatcher.service")
         self.configure(connectivity=connectivity, auto_default=auto_default)
         (self.dir / "sbin").mkdir()
         if helper:

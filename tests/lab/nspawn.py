@@ -17,9 +17,9 @@ import uuid
 from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
 
 CACHE = pathlib.Path(os.environ.get("NM_TRIAL_CACHE", "/var/cache/nm-trial-tests"))
-SUITE = "bookworm"
 PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
             "procps", "libjson-glib-1.0-0", "libnm0"]
+MIRROR = "http://deb.debian.org/debian"  # debootstrap's own default
 GATEWAY = "10.99.7.1"
 REBOOT = 133  # systemd-nspawn's status when what it runs asks for that
 # Nothing in a test looks at these, and every device copies them.
@@ -27,27 +27,43 @@ BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n
            "var/cache/apt/archives")
 
 
-def base_root():
-    """The root that devices are copied from; made at first use, by whoever comes first."""
-    key = hashlib.sha256(" ".join([SUITE, *PACKAGES, *BALLAST]).encode()).hexdigest()[:12]
-    root = CACHE / f"{SUITE}-{key}"
+def made_once(name, make):
+    """CACHE/name, a directory that make(path) makes at first use, by whoever comes first; from then on it is only read."""
+    path = CACHE / name
+    if path.exists():  # nobody waits for another one's
+        return path
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            making = root.with_suffix(".new")
-            if making.exists():
-                shutil.rmtree(making)
-            log = root.with_suffix(".log")
-            with open(log, "wb") as output:
-                made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, making],
-                                      stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
-            if made.returncode != 0:
-                raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
-            for path in BALLAST:
-                shutil.rmtree(making / path, ignore_errors=True)
-            making.rename(root)
-    return root
+        if not path.exists():
+            making = CACHE / f"{name}.new"
+            shutil.rmtree(making, ignore_errors=True)
+            make(making)
+            making.rename(path)
+    return path
+
+
+def own_suite():
+    """This machine's release of Debian: what is built here runs with its libraries."""
+    lines = pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
+
+
+def base_root(suite):
+    """The root that devices of that release are copied from."""
+    key = hashlib.sha256(" ".join([suite, *PACKAGES, *BALLAST]).encode()).hexdigest()[:12]
+
+    def make(root):
+        log = CACHE / f"{suite}-{key}.log"
+        with open(log, "wb") as output:
+            # The last word: releases that this machine's debootstrap does not know are made like all others.
+            made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, root,
+                                   MIRROR, "sid"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
+        if made.returncode != 0:
+            raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+        for path in BALLAST:
+            shutil.rmtree(root / path, ignore_errors=True)
+    return made_once(f"{suite}-{key}", make)
 
 
 class Container:
@@ -58,7 +74,7 @@ class Container:
         self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None
 
     def create(self):
-        base = base_root()
+        base = base_root(own_suite())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=CACHE))
         self.root = self.dir / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)

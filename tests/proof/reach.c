@@ -64,8 +64,11 @@ static void add(struct lasting l)
 {
     l.trial.reason = REASON_NONE; /* it decides nothing, and neither does when the deadline is */
     l.trial.deadline_ms = DEADLINE;
-    if (g_hash_table_add(seen, GUINT_TO_POINTER(key(&l))))
-        g_queue_push_tail(fresh, g_memdup2(&l, sizeof l));
+    if (!g_hash_table_add(seen, GUINT_TO_POINTER(key(&l))))
+        return;
+    struct lasting *copy = g_new(struct lasting, 1);
+    *copy = l;
+    g_queue_push_tail(fresh, copy);
 }
 
 static struct facts facts_of(const struct lasting *l, const int *c)
