@@ -192,15 +192,14 @@ GVariant *network_call(Network *network, const char *path, const char *interface
     return call_to(network, network->nm_name, path, interface, method, arguments, reply, error);
 }
 
-static gboolean do_call(Network *network, const char *path, const char *interface, const char *method,
-                        GVariant *arguments, GError **error)
+gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
+                    GVariant *arguments, GError **error)
 {
     g_autoptr(GVariant) reply = network_call(network, path, interface, method, arguments, NULL, error);
     return reply != NULL;
 }
 
-/* All properties of one interface: one round trip. NULL with `error`. Caller unrefs. */
-static GVariant *properties(Network *network, const char *path, const char *interface, GError **error)
+GVariant *network_properties(Network *network, const char *path, const char *interface, GError **error)
 {
     g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
                                              g_variant_new("(s)", interface), "(a{sv})", error);
@@ -300,7 +299,7 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     if (!found)
         return FALSE;
     g_variant_get(found, "(o)", &profile.object);
-    g_autoptr(GVariant) all = properties(network, profile.object, NM_IFACE_CONNECTION, error);
+    g_autoptr(GVariant) all = network_properties(network, profile.object, NM_IFACE_CONNECTION, error);
     if (!all)
         return FALSE;
     g_variant_lookup(all, "Filename", "s", &profile.filename);
@@ -328,8 +327,8 @@ gboolean network_load(Network *network, const char *const *paths, GError **error
         if (g_utf8_validate(*path, -1, NULL))
             g_ptr_array_add(said, (char *)*path);
     g_ptr_array_add(said, NULL);
-    return do_call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "LoadConnections",
-                   g_variant_new("(^as)", said->pdata), error);
+    return network_do(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "LoadConnections",
+                      g_variant_new("(^as)", said->pdata), error);
 }
 
 /* Devices and activations */
@@ -372,7 +371,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
     }
-    g_autoptr(GVariant) all = properties(network, device.object, NM_IFACE_DEVICE, error);
+    g_autoptr(GVariant) all = network_properties(network, device.object, NM_IFACE_DEVICE, error);
     if (!all)
         return FALSE;
     g_variant_lookup(all, "StateReason", "(uu)", &state, &device.reason);
@@ -384,7 +383,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     device.active = object_or_null(active);
     if (device.active) {
         /* It may have ended since: then there is none. */
-        g_autoptr(GVariant) connection = properties(network, device.active, NM_IFACE_ACTIVE, NULL);
+        g_autoptr(GVariant) connection = network_properties(network, device.active, NM_IFACE_ACTIVE, NULL);
         if (connection) {
             g_variant_lookup(connection, "Uuid", "s", &device.active_uuid);
             g_variant_lookup(connection, "State", "u", &device.active_state);
@@ -409,7 +408,8 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
 
 static gboolean deactivate(Network *network, const char *active, GError **error)
 {
-    return do_call(network, NM_PATH, NM_IFACE, "DeactivateConnection", g_variant_new("(o)", active), error);
+    return network_do(network, NM_PATH, NM_IFACE, "DeactivateConnection", g_variant_new("(o)", active),
+                      error);
 }
 
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error)
@@ -453,7 +453,7 @@ char **network_activations(Network *network)
 
 gboolean network_activation(Network *network, const char *active, char **ret_uuid, char **ret_interface)
 {
-    g_autoptr(GVariant) all = properties(network, active, NM_IFACE_ACTIVE, NULL);
+    g_autoptr(GVariant) all = network_properties(network, active, NM_IFACE_ACTIVE, NULL);
     g_autofree char *uuid = NULL;
     g_auto(GStrv) devices = NULL;
     guint32 state = 0;
@@ -483,76 +483,6 @@ gboolean network_profile_active(Network *network, const char *uuid, GError **err
 {
     g_autoptr(GPtrArray) active = activations_of(network, uuid, error);
     return active && active->len > 0;
-}
-
-/* Checkpoints */
-
-gboolean network_checkpoint_create(Network *network, const char *const *device_objects, guint32 timeout_s,
-                                   char **ret_checkpoint, GError **error)
-{
-    g_autoptr(GVariant) reply =
-        network_call(network, NM_PATH, NM_IFACE, "CheckpointCreate",
-                     g_variant_new("(^aouu)", device_objects, timeout_s, 0), "(o)", error);
-    if (!reply)
-        return FALSE;
-    g_variant_get(reply, "(o)", ret_checkpoint);
-    return TRUE;
-}
-
-void network_checkpoint_clear(NetworkCheckpoint *checkpoint)
-{
-    g_clear_pointer(&checkpoint->devices, g_strfreev);
-}
-
-gboolean network_checkpoint_get(Network *network, const char *checkpoint, NetworkCheckpoint *ret,
-                                GError **error)
-{
-    guint32 timeout_s = 0;
-    g_autoptr(GVariant) all = properties(network, checkpoint, NM_IFACE_CHECKPOINT, error);
-    if (!all)
-        return FALSE;
-    *ret = (NetworkCheckpoint){0};
-    g_variant_lookup(all, "Created", "x", &ret->created_ms);
-    g_variant_lookup(all, "RollbackTimeout", "u", &timeout_s);
-    g_variant_lookup(all, "Devices", "^ao", &ret->devices);
-    ret->fires_ms = timeout_s ? ret->created_ms + (gint64)timeout_s * 1000 : G_MAXINT64;
-    return TRUE;
-}
-
-gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint32 timeout_s, GError **error)
-{
-    return do_call(network, NM_PATH, NM_IFACE, "CheckpointAdjustRollbackTimeout",
-                   g_variant_new("(ou)", checkpoint, timeout_s), error);
-}
-
-gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GError **error)
-{
-    return do_call(network, NM_PATH, NM_IFACE, "CheckpointDestroy", g_variant_new("(o)", checkpoint), error);
-}
-
-char **network_checkpoints(Network *network, GError **error)
-{
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Checkpoints", "ao", error);
-    return list ? g_variant_dup_objv(list, NULL) : NULL;
-}
-
-gint64 network_checkpoint_over(Network *network, const char *device_object, GError **error)
-{
-    g_auto(GStrv) all = network_checkpoints(network, error);
-    gint64 fires_ms = 0;
-
-    for (char **path = all; path && *path; path++) {
-        g_auto(NetworkCheckpoint) found = {0};
-        g_autoptr(GError) failure = NULL;
-        if (network_checkpoint_get(network, *path, &found, &failure)) {
-            if (found.devices && g_strv_contains((const char *const *)found.devices, device_object))
-                fires_ms = MAX(fires_ms, found.fires_ms);
-        } else if (!g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return 0;
-        }
-    }
-    return fires_ms;
 }
 
 void network_forget_failures(Network *network)

@@ -35,10 +35,15 @@ GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, cons
                       const char *interface, const char *method, GVariant *arguments, const char *reply,
                       GError **error);
 
-/* One call to the NM that the last look found, and one property of an object of its, which has that `type`.
- * NULL with a NETWORK_ERROR. Caller unrefs. */
+/* One call to the NM that the last look found. NULL with a NETWORK_ERROR. Caller unrefs. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error);
+/* The same for a method that answers nothing of interest. */
+gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
+                    GVariant *arguments, GError **error);
+/* All properties of one of its interfaces (a{sv}) in one round trip; caller unrefs. */
+GVariant *network_properties(Network *network, const char *path, const char *interface, GError **error);
+/* One property, which has that `type`. */
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
                            const char *type, GError **error);
 
