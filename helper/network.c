@@ -331,18 +331,28 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_uuid, g_free);
 }
 
-/* A modem's device is known by its control port once its network interface is up. */
-static char *device_by_interface(Network *network, const char *interface)
+char *network_device_among(GVariant *objects, const char *interface)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Devices", "ao", NULL);
-    g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
+    g_autoptr(GVariant) list = g_variant_get_child_value(objects, 0);
+    const char *path, *name = NULL, *found = NULL;
+    GVariant *interfaces;
+    GVariantIter each;
 
-    for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) name = network_property(network, *path, NM_IFACE_DEVICE, "Interface", "s", NULL);
-        if (name && strcmp(g_variant_get_string(name, NULL), interface) == 0)
-            return g_strdup(*path);
+    g_variant_iter_init(&each, list);
+    while (g_variant_iter_loop(&each, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+        g_autoptr(GVariant) device =
+            g_variant_lookup_value(interfaces, NM_IFACE_DEVICE, G_VARIANT_TYPE_VARDICT);
+        if (device && g_variant_lookup(device, "Interface", "&s", &name) && strcmp(name, interface) == 0)
+            found = path;
     }
-    return NULL;
+    return g_strdup(found);
+}
+
+static char *device_by_port(Network *network, const char *interface)
+{
+    g_autoptr(GVariant) objects = network_call(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS, NETWORK_OBJECTS,
+                                               NULL, NETWORK_OBJECTS_TYPE, NULL);
+    return objects ? network_device_among(objects, interface) : NULL;
 }
 
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
@@ -356,7 +366,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     if (found)
         g_variant_get(found, "(o)", &device.object);
     else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
-        device.object = device_by_interface(network, interface);
+        device.object = device_by_port(network, interface);
     if (!device.object) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
@@ -406,7 +416,7 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
     g_autoptr(GVariant) state = network_property(network, active, NM_IFACE_ACTIVE, "State", "u", error);
     if (!state)
         return FALSE;
-    *ret_state = g_variant_get_uint32(state);
+    g_variant_get(state, "u", ret_state);
     return TRUE;
 }
 

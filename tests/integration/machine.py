@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What the tests on a machine with a kernel of its own stand on (tests/lab/uml.py)."""
+from case import Case
+from uml import Machine
+
+
+class MachineCase(Case):
+    kind = Machine
+    options = {"modules": '"bonding 8021q bridge dummy"'}
+
+    def watch_disk(self):
+        """It cannot be seen from outside while the machine runs."""
+        self.watch = None
