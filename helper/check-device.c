@@ -3,7 +3,7 @@
 
 #include "check-own.h"
 #include "names.h"
-#include "network.h"
+#include "settings.h"
 
 #define ACTIVATED 100 /* NM_DEVICE_STATE_ACTIVATED */
 
@@ -208,7 +208,7 @@ static void on_objects(GTask *task, GVariant *reply)
 {
     struct check *check = g_task_get_task_data(task);
 
-    check->path = network_device_among(reply, check->iface);
+    check->path = settings_device_among(reply, check->iface);
     if (check->path) {
         check_ask_properties(task, check->path, NM_IFACE_DEVICE, on_device);
     } else {
@@ -226,7 +226,7 @@ static void on_path(GTask *task, GVariant *reply)
         g_variant_get(reply, "(o)", &check->path);
         check_ask_properties(task, check->path, NM_IFACE_DEVICE, on_device);
     } else {
-        check_ask(task, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS, NETWORK_OBJECTS, NULL, NETWORK_OBJECTS_TYPE,
+        check_ask(task, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS, "GetManagedObjects", NULL, SETTINGS_OBJECTS,
                   on_objects);
     }
 }

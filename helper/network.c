@@ -4,6 +4,7 @@
 #include "failures.h"
 #include "names.h"
 #include "os.h"
+#include "settings.h"
 
 #include <NetworkManager.h>
 
@@ -331,28 +332,11 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_uuid, g_free);
 }
 
-char *network_device_among(GVariant *objects, const char *interface)
-{
-    g_autoptr(GVariant) list = g_variant_get_child_value(objects, 0);
-    const char *path, *name = NULL, *found = NULL;
-    GVariant *interfaces;
-    GVariantIter each;
-
-    g_variant_iter_init(&each, list);
-    while (g_variant_iter_loop(&each, "{&o@a{sa{sv}}}", &path, &interfaces)) {
-        g_autoptr(GVariant) device =
-            g_variant_lookup_value(interfaces, NM_IFACE_DEVICE, G_VARIANT_TYPE_VARDICT);
-        if (device && g_variant_lookup(device, "Interface", "&s", &name) && strcmp(name, interface) == 0)
-            found = path;
-    }
-    return g_strdup(found);
-}
-
 static char *device_by_port(Network *network, const char *interface)
 {
-    g_autoptr(GVariant) objects = network_call(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS, NETWORK_OBJECTS,
-                                               NULL, NETWORK_OBJECTS_TYPE, NULL);
-    return objects ? network_device_among(objects, interface) : NULL;
+    g_autoptr(GVariant) objects = network_call(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS,
+                                               "GetManagedObjects", NULL, SETTINGS_OBJECTS, NULL);
+    return objects ? settings_device_among(objects, interface) : NULL;
 }
 
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)

@@ -80,12 +80,6 @@ typedef struct {
                        network_watch() makes us see; else of its last state change */
 } NetworkDevice;
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error);
-/* While a modem's network is up, NM finds its device by the interface that has the addresses. By its own
- * name, the control port's, it is among all of NM's objects, as NETWORK_OBJECTS at NM_PATH_OBJECTS replies
- * them: its path. NULL: it is not. Caller frees. */
-#define NETWORK_OBJECTS "GetManagedObjects"
-#define NETWORK_OBJECTS_TYPE "(a{oa{sa{sv}}})"
-char *network_device_among(GVariant *objects, const char *interface);
 void network_device_clear(NetworkDevice *device);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
 

@@ -78,7 +78,10 @@ class Kind(MachineCase, Several):
         self.write("bad", self.settings[1], 66, gateway=254)
         self.write("new", self.settings[1], 20)
         with self.step(candidate="bad"):
-            entry = self.wait_verdict(self.try_out("bad", "--hold", "1s", "--timeout", "20s"), 40)
+            trial = self.try_out("bad", "--hold", "1s", "--timeout", "10m")
+            self.wait_judged("failing")
+            self.trial("extend", trial, "--timeout", "2s")
+            entry = self.wait_verdict(trial, 40)
             self.assertEqual((entry["verdict"], entry["reason"]), ("reverted", "check-failed"), entry)
             self.running("old")
         with self.step(cut="while trying"):

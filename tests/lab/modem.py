@@ -16,6 +16,7 @@ import time
 import tty
 
 STATE = pathlib.Path("/run/modem")
+LOCK = pathlib.Path("/run/lock/LCK..ttyp0")  # pppd's
 CARRIER = ["ip", "netns", "exec", "world", "pppd", "notty", "nodetach", "noauth", "local", "silent", "nocrtscts",
            "noproxyarp", "10.64.0.1:10.64.0.2"]
 IMSI, ICCID = "001010000000001", "89440000000000000010"
@@ -36,6 +37,15 @@ ANSWERS = {
 # Taken without an answer but OK: what only sets something. The basic ones may come several in a row.
 TAKEN = re.compile(r"([EVXZQ&HS][\dCDF=]*\s*)*$|\+(CMEE|CFUN|CREG|CGREG|COPS|CMER|CMGF|CSCS|CGATT|CGACT|CGEREP|CNMI|CPMS|"
                    r"CRC|CUSD)=[^?]*$")
+
+
+def in_use():
+    """Whether a pppd has the port; a serial line would tell the modem by DTR."""
+    try:
+        os.kill(int(LOCK.read_text()), 0)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class Modem:
@@ -99,8 +109,10 @@ class Modem:
 
     def pass_through(self, carrier):
         """The line is the carrier's, until one side has enough. True: the carrier has."""
-        while True:
-            for ready in select.select([self.line, carrier], [], [])[0]:
+        used = False
+        while not used or in_use():
+            used = used or in_use()
+            for ready in select.select([self.line, carrier], [], [], 0.1)[0]:
                 try:
                     data = os.read(self.line, 4096) if ready == self.line else carrier.recv(4096)
                 except OSError:
@@ -111,6 +123,7 @@ class Modem:
                     os.write(carrier.fileno() if ready == self.line else self.line, data)
                 except OSError:
                     return ready == self.line
+        return False
 
     def serve(self):
         (STATE / "ready").touch()

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "network.h"
+#include "settings.h"
 
 #define DEVICE(path, name)                                                                                   \
     "objectpath '" path "': {'org.freedesktop.NetworkManager.Device': {'Interface': <'" name                 \
@@ -7,9 +7,8 @@
 
 static void among(const char *text, const char *interface, const char *expected)
 {
-    g_autoptr(GVariant) objects =
-        g_variant_parse(G_VARIANT_TYPE(NETWORK_OBJECTS_TYPE), text, NULL, NULL, NULL);
-    g_autofree char *found = network_device_among(objects, interface);
+    g_autoptr(GVariant) objects = g_variant_parse(G_VARIANT_TYPE(SETTINGS_OBJECTS), text, NULL, NULL, NULL);
+    g_autofree char *found = settings_device_among(objects, interface);
 
     g_assert_cmpstr(found, ==, expected);
 }
@@ -33,6 +32,6 @@ static void test_among(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/network/among", test_among);
+    g_test_add_func("/settings/device-among", test_among);
     return g_test_run();
 }
