@@ -122,11 +122,9 @@ static gboolean concerns(const Record *open, const Arrival *arrival)
         const struct record_pair *pair = &open->pair[i];
         gboolean own = strcmp(pair->candidate.uuid, arrival->uuid) == 0 ||
                        g_strcmp0(pair->replaced.uuid, arrival->uuid) == 0;
-        gboolean its = strcmp(pair->device, arrival->interface) == 0 ||
-                       g_strcmp0(pair->device, arrival->device.interface) == 0;
-        if (!own && its)
+        if (!own && strcmp(pair->device, arrival->interface) == 0)
             (void)ignore(arrival, "the device's own trial is open");
-        if (own || its)
+        if (own || strcmp(pair->device, arrival->interface) == 0)
             return TRUE;
     }
     return FALSE;
@@ -245,8 +243,6 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);
     if (!still_there(&arrival, &fate))
         return fate;
-    if (concerns(open, &arrival)) /* a modem's is told by its control port */
-        return CANDIDATE_LEFT;
     g_autoptr(GPtrArray) list = good_list(engine->state_dir, &error);
     if (error)
         return CANDIDATE_LATER;
