@@ -136,24 +136,26 @@ class Faults(ModemCase):
         self.back(trial, "right", "check-failed", 80)
         trial = self.manual("echo")
         self.device.lose_line()
-        entry = self.back(trial, "echo", "activation-failed")
-        self.assertIn("NetworkManager's reason: ppp-", entry["detail"])
+        self.back(trial, "echo", "superseded")
+        self.assertTrue(self.said("not active on ttyp0 any more: NetworkManager's reason: ppp-"))
 
     def test_the_modem_is_gone_and_comes_back(self):
         trial = self.manual("right")
         self.device.pull_modem()
-        wait_for("the verdict", lambda: self.state() != "trying", 20)
+        wait_for("its going", lambda: "ttyp0" not in self.device.nmcli("-f", "DEVICE", "device"), 20)
         self.device.plug_modem()
-        self.back(trial, "right", "activation-failed", 80)
+        self.back(trial, "right", "superseded", 80)
 
     def test_networkmanager_is_killed_and_leaves_its_pppd(self):
-        """Which holds the line: nothing can be activated until it has gone."""
+        """Which holds the line: nothing can be activated until it has gone. The trial goes on then."""
         trial = self.manual("right")
-        self.device.kill_nm()
-        self.assertTrue(self.device.test("pgrep -f 'pppd .*ttyp0'"), "a pppd that nobody owns")
-        wait_for("the verdict", lambda: self.state() != "trying", 40)
+        self.device.run("kill", "-KILL", self.device.nm_pid())
+        wait_for("the line in the way", lambda: self.said("port is already connected", "NetworkManager"), 20)
+        self.assertEqual(self.state(), "trying")
         self.device.run("pkill", "-f", "pppd .*ttyp0")
-        self.back(trial, "right", "activation-failed", 80)
+        self.wait_up("right")
+        self.trial("cancel", trial)
+        self.back(trial, "right", "cancelled")
 
 
 class PowerCut(ModemCase):

@@ -11,6 +11,7 @@ export PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=0755 tmpfs /run
+ln -sfn /proc/self/fd /dev/fd
 mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts # the carrier's pppd wants one
 mount -t hostfs -o "$dir" none "$dir"
