@@ -83,7 +83,7 @@ class Trials(ModemCase):
             trial = self.start("cell", "--check", "line", "--hold", "1s", "--timeout", "2m")
             self.wait_verdict(trial, 60)
             entry = self.assert_promoted(trial, "cell", "checks-passed", replaced="right", device="ttyp0")
-            self.assertEqual(len(self.said("check line passes on ttyp0: asked through ppp0")), 1)
+            self.assertEqual(len(self.said("^trial [^ ]+: check line passes on ttyp0: asked through ppp0")), 1)
 
     def install_check(self, text):
         self.device.run("sh", "-c", "mkdir -p /etc/nm-trial/check.d && cat >/etc/nm-trial/check.d/line && "

@@ -151,7 +151,7 @@ class Machine(Device):
         self.run("sh", "-c", "kill -KILL $(cat /run/modem/carrier)")
 
     def pull_modem(self):
-        self.run("sh", "-c", "touch /run/lab-hold-modem; pkill -f modem.py; rm /run/modem/ready; "
+        self.run("sh", "-c", "touch /run/lab-hold-modem; pkill -f [m]odem.py; rm /run/modem/ready; "
                  "echo remove >/sys/class/tty/ttyp0/uevent")
 
     def plug_modem(self):
