@@ -79,10 +79,11 @@ class Machine(Device):
         self._line = Line()
         with open(self.dir / "console.log", "ab") as console, self._line.machines as line:
             self._kernel = subprocess.Popen(
-                ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "linux.uml", f"mem={MEMORY}",
-                 "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", f"init={LAB}/uml-init.sh", f"dir={self.dir}",
-                 f"ubd0={self.image}", f"uml_dir={self.dir}", "umid=kernel", "con=null", "con0=fd:0,fd:1",
-                 f"ssl0=fd:{line.fileno()},fd:{line.fileno()}", "pty.legacy_count=1", "quiet"],
+                # It ends with this process, however that ends.
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", "--mount-proc",
+                 "linux.uml", f"mem={MEMORY}", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro",
+                 f"init={LAB}/uml-init.sh", f"dir={self.dir}", f"ubd0={self.image}", f"uml_dir={self.dir}", "umid=kernel",
+                 "con=null", "con0=fd:0,fd:1", f"ssl0=fd:{line.fileno()},fd:{line.fileno()}", "pty.legacy_count=1", "quiet"],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, pass_fds=[line.fileno()], start_new_session=True)
         try:
             self.run("true")
