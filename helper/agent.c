@@ -60,7 +60,7 @@ static void queue(gpointer data)
 {
     struct agent *agent = data;
     if (!agent->queued)
-        agent->queued = g_idle_add_full(G_PRIORITY_DEFAULT, on_queued, agent, NULL);
+        agent->queued = g_timeout_add(0, on_queued, agent);
 }
 
 static void wake_at(const struct agent *agent, gint64 at_ms)

@@ -3,6 +3,7 @@
 
 #include "check-own.h"
 #include "names.h"
+#include "settings.h"
 
 #define ACTIVATED 100 /* NM_DEVICE_STATE_ACTIVATED */
 
@@ -61,6 +62,8 @@ guint check_counted(const struct check *check)
     return check->families.required ? check->families.required : check->families.enabled;
 }
 
+static void on_path(GTask *task, GVariant *reply);
+
 static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
 {
     g_autoptr(GTask) task = data;
@@ -70,7 +73,7 @@ static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
 
     if (g_task_return_error_if_cancelled(task))
         return;
-    if (!reply) {
+    if (!reply && check->next != on_path) {
         g_dbus_error_strip_remote_error(error); /* for programs */
         check_say(check, "%s: %s", check->iface, error->message);
         g_task_return_boolean(task, FALSE);
@@ -184,6 +187,7 @@ void check_find_families(GTask *task)
 static void on_device(GTask *task, GVariant *reply)
 {
     struct check *check = g_task_get_task_data(task);
+    const char *interface = "";
     guint32 state = 0;
 
     g_variant_get(reply, "(@a{sv})", &check->device);
@@ -193,15 +197,38 @@ static void on_device(GTask *task, GVariant *reply)
         g_task_return_boolean(task, FALSE);
         return;
     }
+    if (g_variant_lookup(check->device, "IpInterface", "&s", &interface) && *interface) {
+        g_free(check->iface);
+        check->iface = g_strdup(interface);
+    }
     check->kind->found(task);
 }
 
+static void on_objects(GTask *task, GVariant *reply)
+{
+    struct check *check = g_task_get_task_data(task);
+
+    check->path = settings_device_among(reply, check->iface);
+    if (check->path) {
+        check_ask_properties(task, check->path, NM_IFACE_DEVICE, on_device);
+    } else {
+        check_say(check, "NetworkManager knows no device %s", check->iface);
+        g_task_return_boolean(task, FALSE);
+    }
+}
+
+/* NULL: not by this name, or not at all. */
 static void on_path(GTask *task, GVariant *reply)
 {
     struct check *check = g_task_get_task_data(task);
 
-    g_variant_get(reply, "(o)", &check->path);
-    check_ask_properties(task, check->path, NM_IFACE_DEVICE, on_device);
+    if (reply) {
+        g_variant_get(reply, "(o)", &check->path);
+        check_ask_properties(task, check->path, NM_IFACE_DEVICE, on_device);
+    } else {
+        check_ask(task, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS, "GetManagedObjects", NULL, SETTINGS_OBJECTS,
+                  on_objects);
+    }
 }
 
 void check_find_device(GTask *task)

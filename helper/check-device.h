@@ -46,7 +46,7 @@ extern const struct check_kind check_kind_own;
 struct check {
     const struct check_kind *kind;
     GDBusConnection *bus;
-    char *iface;      /* the one that has the addresses (NM's IpInterface) */
+    char *iface;      /* once the device is found, the one that has the addresses (NM's IpInterface) */
     char *path;       /* the device's */
     GVariant *device; /* its properties */
     struct checks_families families;
@@ -80,7 +80,8 @@ void check_say(struct check *check, const char *format, ...) G_GNUC_PRINTF(2, 3)
 /* The families that count: an optional one that is down says nothing while another is required. */
 guint check_counted(const struct check *check);
 
-/* Calls NetworkManager and goes on with next(); a call that fails is the end of the check. */
+/* Calls NetworkManager and goes on with next(); a call that fails is the end of the check, but for the search
+ * of the device. */
 void check_ask(GTask *task, const char *path, const char *iface, const char *method, GVariant *arguments,
                const char *reply_type, void (*next)(GTask *task, GVariant *reply));
 void check_ask_properties(GTask *task, const char *path, const char *iface,

@@ -151,7 +151,7 @@ static void close_on_exec(void)
     g_autoptr(GDir) dir = g_dir_open("/proc/self/fd", 0, NULL);
     const char *name;
     while (dir && (name = g_dir_read_name(dir))) {
-        int fd = atoi(name);
+        int fd = (int)g_ascii_strtoull(name, NULL, 10);
         if (fd > STDERR_FILENO)
             (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     }

@@ -115,7 +115,10 @@ static GVariant *unit_property(const Doctor *doctor, const char *object, const c
 static gboolean before_networkmanager(const Doctor *doctor, const char *object)
 {
     g_autoptr(GVariant) value = unit_property(doctor, object, SYSTEMD_IFACE_UNIT, "Before", "as");
-    g_autofree const char **before = value ? g_variant_get_strv(value, NULL) : NULL;
+    g_autofree const char **before = NULL;
+
+    if (value)
+        g_variant_get(value, "^a&s", &before);
     return before && g_strv_contains(before, NM_UNIT);
 }
 

@@ -148,11 +148,13 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
             return FALSE;
         else
             facts->activation = ACTIVATION_ENDED;
-        if (facts->activation == ACTIVATION_ENDED && !engine->ended[i])
-            engine->ended[i] =
-                device->reason == NM_DEVICE_STATE_REASON_NONE
-                    ? g_strdup("NetworkManager does not say why")
-                    : g_strdup_printf("NetworkManager's reason: %s", reason_name(device->reason));
+        if (facts->activation == ACTIVATION_ENDED && !engine->ended[i]) {
+            g_auto(NetworkDevice) now = {0}; /* `device` may be from before it failed */
+            (void)network_get_device(engine->network, pair->device, &now, NULL);
+            engine->ended[i] = now.reason == NM_DEVICE_STATE_REASON_NONE
+                                   ? g_strdup("NetworkManager does not say why")
+                                   : g_strdup_printf("NetworkManager's reason: %s", reason_name(now.reason));
+        }
     }
     /* Somebody, or NM itself, activated the same profile in full: as good as ours. A device that a restarted
      * NM took over is not (it merges addresses), except after a promotion, where there is nothing else to

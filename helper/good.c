@@ -300,7 +300,9 @@ static gboolean load_of(const char *state_dir, const char *profile_path, const c
 
 static gboolean equal(GBytes *bytes, const char *data, gsize length)
 {
-    return g_bytes_get_size(bytes) == length && memcmp(g_bytes_get_data(bytes, NULL), data, length) == 0;
+    gsize size = 0;
+    const void *content = g_bytes_get_data(bytes, &size);
+    return size == length && memcmp(content, data, length) == 0;
 }
 
 static gboolean means_the_same(const Good *good, const char *data, gsize length)

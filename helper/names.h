@@ -77,6 +77,8 @@
 #define DBUS_NAME "org.freedesktop.DBus"
 #define DBUS_PATH "/org/freedesktop/DBus"
 #define DBUS_IFACE_PROPERTIES "org.freedesktop.DBus.Properties"
+#define DBUS_IFACE_OBJECTS "org.freedesktop.DBus.ObjectManager"
+#define NM_PATH_OBJECTS "/org/freedesktop"
 #define SYSTEMD_BUS_NAME "org.freedesktop.systemd1"
 #define SYSTEMD_PATH "/org/freedesktop/systemd1"
 #define SYSTEMD_IFACE_MANAGER "org.freedesktop.systemd1.Manager"

@@ -4,6 +4,7 @@
 #include "failures.h"
 #include "names.h"
 #include "os.h"
+#include "settings.h"
 
 #include <NetworkManager.h>
 
@@ -341,18 +342,11 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_uuid, g_free);
 }
 
-/* A modem's device is known by its control port once its network interface is up. */
-static char *device_by_interface(Network *network, const char *interface)
+static char *device_by_port(Network *network, const char *interface)
 {
-    g_autoptr(GVariant) list = network_property(network, NM_PATH, NM_IFACE, "Devices", "ao", NULL);
-    g_auto(GStrv) paths = list ? g_variant_dup_objv(list, NULL) : NULL;
-
-    for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) name = network_property(network, *path, NM_IFACE_DEVICE, "Interface", "s", NULL);
-        if (name && strcmp(g_variant_get_string(name, NULL), interface) == 0)
-            return g_strdup(*path);
-    }
-    return NULL;
+    g_autoptr(GVariant) objects = network_call(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS,
+                                               "GetManagedObjects", NULL, SETTINGS_OBJECTS, NULL);
+    return objects ? settings_device_among(objects, interface) : NULL;
 }
 
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
@@ -366,7 +360,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     if (found)
         g_variant_get(found, "(o)", &device.object);
     else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
-        device.object = device_by_interface(network, interface);
+        device.object = device_by_port(network, interface);
     if (!device.object) {
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;
@@ -417,7 +411,7 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
     g_autoptr(GVariant) state = network_property(network, active, NM_IFACE_ACTIVE, "State", "u", error);
     if (!state)
         return FALSE;
-    *ret_state = g_variant_get_uint32(state);
+    g_variant_get(state, "u", ret_state);
     return TRUE;
 }
 

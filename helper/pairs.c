@@ -24,7 +24,8 @@ static gboolean has_address(const char *interface, const char *address)
 {
     g_autofree char *path = g_build_filename("/sys/class/net", interface, "address", NULL);
     g_autofree char *text = NULL;
-    return g_file_get_contents(path, &text, NULL, NULL) && g_ascii_strcasecmp(g_strstrip(text), address) == 0;
+    return g_file_get_contents(path, &text, NULL, NULL) &&
+           g_ascii_strncasecmp(g_strstrip(text), address, strlen(address) + 1) == 0;
 }
 
 /* The one interface with that hardware address; NULL: none, or several. Caller frees. */

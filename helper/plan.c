@@ -210,8 +210,13 @@ static gboolean family_has_gateway(NMSettingIPConfig *ip)
            g_strcmp0(method, "dhcp") == 0;
 }
 
+/* A link of two ends has no neighbour who could be asked. */
 static gboolean has_gateway(const Profile *profile)
 {
+    static const char *const links[] = {NM_SETTING_GSM_SETTING_NAME, NM_SETTING_CDMA_SETTING_NAME,
+                                        NM_SETTING_PPPOE_SETTING_NAME, NULL};
+    if (g_strv_contains(links, profile->type))
+        return FALSE;
     return family_has_gateway(nm_connection_get_setting_ip4_config(profile->connection)) ||
            family_has_gateway(nm_connection_get_setting_ip6_config(profile->connection));
 }

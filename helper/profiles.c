@@ -28,7 +28,7 @@ static gboolean write_file(const char *path, const char *data, gsize length, GEr
 {
     g_autofree char *directory = g_path_get_dirname(path);
     if (strcmp(directory, NM_RUN_PROFILE_DIR) == 0)
-        (void)g_mkdir(directory, 0755);
+        (void)g_mkdir_with_parents(directory, 0755);
     return store_write(path, data, length, error);
 }
 

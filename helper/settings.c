@@ -68,3 +68,20 @@ char *settings_annotation(GVariant *settings, const char *key)
         g_variant_lookup(data, key, "s", &value);
     return value;
 }
+
+char *settings_device_among(GVariant *objects, const char *interface)
+{
+    g_autoptr(GVariant) list = g_variant_get_child_value(objects, 0);
+    const char *path, *name = NULL, *found = NULL;
+    GVariant *interfaces;
+    GVariantIter each;
+
+    g_variant_iter_init(&each, list);
+    while (g_variant_iter_loop(&each, "{&o@a{sa{sv}}}", &path, &interfaces)) {
+        g_autoptr(GVariant) device =
+            g_variant_lookup_value(interfaces, NM_IFACE_DEVICE, G_VARIANT_TYPE_VARDICT);
+        if (device && g_variant_lookup(device, "Interface", "&s", &name) && strcmp(name, interface) == 0)
+            found = path;
+    }
+    return g_strdup(found);
+}

@@ -10,3 +10,9 @@ gboolean settings_same(GVariant *a, GVariant *b);
 
 /* An annotation, NULL: none. Caller frees. */
 char *settings_annotation(GVariant *settings, const char *key);
+
+/* Among all of NM's objects, as GetManagedObjects replies them, the path of the device with that interface of
+ * its own; NULL: none. While a modem's network is up, NM itself finds it only by the interface that has the
+ * addresses, not by its port. Caller frees. */
+#define SETTINGS_OBJECTS "(a{oa{sa{sv}}})"
+char *settings_device_among(GVariant *objects, const char *interface);

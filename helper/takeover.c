@@ -31,7 +31,7 @@ static gint64 process_age_ms(guint32 pid)
 
     if (!g_file_get_contents(path, &text, NULL, NULL))
         return 0;
-    const char *fields = strrchr(text, ')'); /* the name before it may have anything in it */
+    const char *fields = g_strrstr(text, ")"); /* the name before it may have anything in it */
     if (!fields || sscanf(fields + 1,
                           " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                           "%*s %*s %llu",

@@ -24,6 +24,7 @@ TOLD = re.compile(r"is starting|startup complete|Activation: |-> (failed|activat
 
 class Case(Hands, unittest.TestCase):
     """A subclass sets these for its devices; `prepare` is its hook between the making and the first boot."""
+    kind = Device
     connectivity = True
     auto_default = False
     options = {}
@@ -44,7 +45,7 @@ class Case(Hands, unittest.TestCase):
         helper = os.environ.get("NM_TRIAL_HELPER") if self.helper else None
         if self.helper and not helper:
             self.fail("NM_TRIAL_HELPER must name the nm-trial to test")
-        self.device = Device(f"test-{os.getpid()}-{next(NUMBERS)}")
+        self.device = self.kind(f"test-{os.getpid()}-{next(NUMBERS)}")
         self.addCleanup(self.device.destroy)
         self.device.create(helper, connectivity=self.connectivity, auto_default=self.auto_default, **self.options)
         self.own, self.edited, self.before = {"lan"}, set(), None
@@ -52,6 +53,9 @@ class Case(Hands, unittest.TestCase):
             self.device.profile("lan")
         self.prepare()
         self._explained(self._first_boot)()
+        self.watch_disk()
+
+    def watch_disk(self):
         self.watch = Watch(self.device, profiles=self.watched)
         self.addCleanup(self.watch.end)
 
@@ -108,7 +112,7 @@ class Case(Hands, unittest.TestCase):
         return self.candidate(name, address=address, gateway=gateway, **more)
 
     def profile(self, name):
-        return keyfile.parse(self.device.profile_path(name).read_text())
+        return keyfile.parse(self.device.read(f"{PROFILES}/{name}.nmconnection").decode())
 
     # nm-trial's command line
 
@@ -150,7 +154,7 @@ class Case(Hands, unittest.TestCase):
 
     def record(self):
         """The bytes of the open trial's record."""
-        return (self.device.disk / RECORD).read_bytes()
+        return self.device.read(RECORD)
 
     def settled_record(self):
         """The record once the trial has noted what it saw: when it has not changed for a while."""
@@ -186,7 +190,7 @@ class Case(Hands, unittest.TestCase):
 
     def wait_verdict(self, trial_id, seconds=20):
         """Waits until the trial is closed; returns its history entry."""
-        wait_for(f"the end of trial {trial_id}", lambda: not (self.device.disk / RECORD).exists(), seconds)
+        wait_for(f"the end of trial {trial_id}", lambda: self.device.read(RECORD) is None, seconds)
         return self.entry(trial_id)
 
     def entry(self, trial_id):
@@ -241,8 +245,8 @@ class Case(Hands, unittest.TestCase):
         self.assertEqual(left, [])
 
     def temporaries(self):
-        directories = (self.device.disk / PROFILES, self.device.disk / "var/lib/nm-trial")
-        return [path.name for directory in directories for path in directory.glob(".*")]
+        return [path for directory in (PROFILES, "var/lib/nm-trial") for path in self.device.tree(directory)
+                if path.startswith(".")]
 
     def assert_boots(self, name, device="eth0", *, online=True):
         """What counts in the end: after a power cut the device comes up with that profile, and with a network."""
@@ -269,12 +273,11 @@ class Case(Hands, unittest.TestCase):
 
     def files(self):
         """The bytes and modes of every file in the device's /etc."""
-        root = self.device.disk / "etc"
-        return {str(path.relative_to(root)): (path.stat().st_mode, path.read_bytes())
-                for path in root.rglob("*") if path.is_file() and not path.is_symlink()}
+        return self.device.tree("etc")
 
     def invariants(self):
-        self.assertEqual(self.watch.violations, [], "promise 1, never lost")
+        if self.watch:
+            self.assertEqual(self.watch.violations, [], "promise 1, never lost")
         log = (self.device.dir / "agent.log").read_text(errors="replace")
         self.assertNotRegex(log, "Sanitizer|runtime error|CRITICAL|core dumped")
         if self.before is not None:

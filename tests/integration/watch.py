@@ -16,9 +16,8 @@ RECORD = "var/lib/nm-trial/trial"
 
 def record_state(device):
     """The persisted state of the open trial as it stands on the disk: trying, promoting, reverting, or none."""
-    try:
-        data = (device.disk / RECORD).read_bytes()
-    except FileNotFoundError:
+    data = device.read(RECORD)
+    if data is None:
         return "none"
     found = STATE.search(data)
     return found[1].decode("ascii") if found else "unreadable"

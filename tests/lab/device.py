@@ -63,12 +63,16 @@ autoconnect={autoconnect}
 """
 
 
+PATIENCE = 1  # how much slower than a device in namespaces it may be
+
+
 class LabError(Exception):
     pass
 
 
 def wait_for(what, condition, seconds=10.0):
     """Returns the condition's first true value; raises LabError, naming `what`, after `seconds`."""
+    seconds *= PATIENCE
     end = time.monotonic() + seconds
     while True:
         value = condition()
@@ -323,6 +327,19 @@ class Device:
                 ipv4 += f"address1={address.format(n=number)},{gateway.format(n=number)}\n"
         return PROFILE.format(name=name, uuid=uuid_of(name), device=device, autoconnect=str(autoconnect).lower(),
                               connection=connection, ipv4=ipv4, ipv6=ipv6)
+
+    def read(self, path):
+        """A file of its disk, named without the leading slash: its bytes, None when there is none."""
+        try:
+            return (self.disk / path).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def tree(self, path):
+        """The files below a directory of its disk: {path below it: (mode, bytes)}."""
+        top = self.disk / path
+        return {str(file.relative_to(top)): (file.stat().st_mode, file.read_bytes())
+                for file in top.rglob("*") if file.is_file() and not file.is_symlink()}
 
     def profile_path(self, name):
         return self.disk / PROFILES / f"{name}.nmconnection"
