@@ -16,36 +16,75 @@ import uuid
 from device import LabError, PROFILE, PROFILES, uuid_of, wait_for
 
 CACHE = pathlib.Path(os.environ.get("NM_TRIAL_CACHE", "/var/cache/nm-trial-tests"))
-SUITE = "bookworm"
 PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "network-manager", "iproute2", "kmod",
             "procps", "libjson-glib-1.0-0", "libnm0"]
+MIRROR = "http://deb.debian.org/debian"  # debootstrap's own default
 GATEWAY = "10.99.7.1"
 # Nothing in a test looks at these, and every device copies them.
 BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",
            "var/cache/apt/archives")
 
 
-def base_root():
-    """The root that devices are copied from; made at first use, by whoever comes first."""
-    key = hashlib.sha256(" ".join([SUITE, *PACKAGES, *BALLAST]).encode()).hexdigest()[:12]
-    root = CACHE / f"{SUITE}-{key}"
+def made_once(name, make):
+    """CACHE/name, a directory that make(path) makes at first use, by whoever comes first; from then on it is only read."""
+    path = CACHE / name
+    if path.exists():  # nobody waits for another one's
+        return path
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not root.exists():
-            making = root.with_suffix(".new")
-            if making.exists():
-                shutil.rmtree(making)
-            log = root.with_suffix(".log")
-            with open(log, "wb") as output:
-                made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, making],
-                                      stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
-            if made.returncode != 0:
-                raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
-            for path in BALLAST:
-                shutil.rmtree(making / path, ignore_errors=True)
-            making.rename(root)
-    return root
+        if not path.exists():
+            making = CACHE / f"{name}.new"
+            shutil.rmtree(making, ignore_errors=True)
+            make(making)
+            making.rename(path)
+    return path
+
+
+def own_suite():
+    """This machine's release of Debian: what is built here runs with its libraries."""
+    lines = pathlib.Path("/etc/os-release").read_text(encoding="utf-8").splitlines()
+    return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
+
+
+def base_root(suite, packages=()):
+    """The root that devices of that release are copied from; with more packages than a container needs."""
+    packages = [*PACKAGES, *packages]
+    key = hashlib.sha256(" ".join([suite, *packages, *BALLAST]).encode()).hexdigest()[:12]
+
+    def make(root):
+        log = CACHE / f"{suite}-{key}.log"
+        with open(log, "wb") as output:
+            # The last word: releases that this machine's debootstrap does not know are made like all others.
+            made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root,
+                                   MIRROR, "sid"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
+        if made.returncode != 0:
+            raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
+        for path in BALLAST:
+            shutil.rmtree(root / path, ignore_errors=True)
+    return made_once(f"{suite}-{key}", make)
+
+
+def furnish(root):
+    """Makes a copy of a base root the root of a device."""
+    (root / "etc/hostname").write_text("device\n")
+    # With an id of its own it is no "first boot", which would enable units by preset.
+    (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+    (root / "var/log/journal").mkdir(exist_ok=True)
+    (root / "etc/NetworkManager/conf.d/lab.conf").write_text(
+        "[main]\nno-auto-default=*\ndns=none\n[device-all]\nmatch-device=*\nmanaged=1\n")
+    for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "console-getty.service"):
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+
+
+def install(build, root):
+    """Installs and enables nm-trial from the CMake build folder as a package would, under `root`."""
+    result = subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=False, text=True,
+                            capture_output=True, env={**os.environ, "DESTDIR": str(root)})
+    if result.returncode != 0:
+        raise LabError(f"cmake --install:\n{result.stdout}{result.stderr}")
+    subprocess.run(["systemctl", f"--root={root}", "-q", "enable", "nm-trial.service", "nm-trial-boot.service"],
+                   check=True)
 
 
 class Container:
@@ -56,18 +95,11 @@ class Container:
         self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None
 
     def create(self):
-        base = base_root()
+        base = base_root(own_suite())
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=CACHE))
         self.root = self.dir / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
-        (self.root / "etc/hostname").write_text("device\n")
-        # With an id of its own it is no "first boot", which would enable units by preset.
-        (self.root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
-        (self.root / "var/log/journal").mkdir(exist_ok=True)
-        (self.root / "etc/NetworkManager/conf.d/lab.conf").write_text(
-            "[main]\nno-auto-default=*\ndns=none\n[device-all]\nmatch-device=*\nmanaged=1\n")
-        for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "console-getty.service"):
-            (self.root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+        furnish(self.root)
         # All that runs is in here, and it ends when this test does, however that ends: `cat` reads from it, and a
         # pid namespace dies with its first process.
         self.keeper = subprocess.Popen(["unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", "cat"],
@@ -78,13 +110,7 @@ class Container:
         self.cgroup.mkdir()
 
     def install(self):
-        """Installs and enables as a package would."""
-        result = subprocess.run(["cmake", "--install", self.build, "--prefix", "/usr"], check=False, text=True,
-                                capture_output=True, env={**os.environ, "DESTDIR": str(self.root)})
-        if result.returncode != 0:
-            raise LabError(f"cmake --install:\n{result.stdout}{result.stderr}")
-        subprocess.run(["systemctl", f"--root={self.root}", "-q", "enable", "nm-trial.service", "nm-trial-boot.service"],
-                       check=True)
+        install(self.build, self.root)
 
     def boot(self):
         """Returns when the system has come up."""
