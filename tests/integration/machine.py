@@ -26,7 +26,7 @@ WantedBy=multi-user.target
 START = """
 systemctl daemon-reload
 systemctl enable --now site.service
-nmcli connection load /etc/NetworkManager/system-connections/lan.nmconnection
+until nmcli connection load /etc/NetworkManager/system-connections/lan.nmconnection; do sleep 0.5; done
 """
 
 
