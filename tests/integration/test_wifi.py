@@ -121,7 +121,7 @@ class Wifi(WifiCase):
         self.store("same", wifi("same", ssid="other", autoconnect=True, priority=7))
         self.store("elsewhere", wifi("elsewhere", ssid="nowhere", autoconnect=True, priority=50))
         others = self.text("same") + self.text("elsewhere")
-        trial_id = self.start("new", "--check", "gateway", "--hold", "2s")
+        trial_id = self.start("new", "--check", "gateway", "--hold", "2s", "--timeout", "10m")
         self.wait_end(trial_id, "promoted", "checks-passed")
         self.assert_on("new", "lan", priority=8)
         self.cut_and_boot()
@@ -150,7 +150,7 @@ class Wifi(WifiCase):
         self.in_site("hostapd -B -P /run/ap2.pid /etc/site/ap2")
         self.store("new", wifi("new", secret=f"psk={STORED_NEW}"))
         # Longer than the 5 s after which another profile would have taken the device
-        trial_id = self.start("new", "--check", "gateway", "--hold", "10s")
+        trial_id = self.start("new", "--check", "gateway", "--hold", "10s", "--timeout", "10m")
         self.wait_active("new")
         first, second = self.access_points()
         self.assertEqual(self.access_point(), first)
@@ -182,7 +182,7 @@ class Wifi(WifiCase):
 
     def test_an_edit_with_the_new_passphrase(self):
         before = self.text("lan")
-        trial_id = self.edit(f"psk={STORED_NEW}", "--check", "gateway", "--hold", "2s")
+        trial_id = self.edit(f"psk={STORED_NEW}", "--check", "gateway", "--hold", "2s", "--timeout", "10m")
         self.wait_end(trial_id, "promoted", "checks-passed")
         self.wait_active("lan")
         self.assertEqual(keyfile.without_flags(self.text("lan").encode()),

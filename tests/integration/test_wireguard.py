@@ -102,7 +102,7 @@ class WireGuard(MachineCase):
     def test_the_right_keys_and_the_next_boot(self):
         text = self.tunnel("new", **self.new_keys())
         self.store("new", text)
-        trial_id = self.start("new", "--check", "tunnel", "--hold", "2s")
+        trial_id = self.start("new", "--check", "tunnel", "--hold", "2s", "--timeout", "10m")
         self.wait_end(trial_id, "promoted", "checks-passed")
         self.cut_and_boot()
         self.wait_active("new")
@@ -117,7 +117,7 @@ class WireGuard(MachineCase):
 
     def test_an_edit_with_the_right_keys(self):
         text = self.tunnel("lan", autoconnect=True, **self.new_keys())
-        self.wait_end(self.edit(text, "--check", "tunnel", "--hold", "2s"), "promoted", "checks-passed")
+        self.wait_end(self.edit(text, "--check", "tunnel", "--hold", "2s", "--timeout", "10m"), "promoted", "checks-passed")
         self.wait_active("lan")
         wait_for("the tunnel", self.passes)
         self.assertEqual(keyfile.without_flags(self.text("lan").encode()), keyfile.without_flags(text.encode()))
