@@ -157,7 +157,7 @@ static gboolean still_there(Arrival *arrival, enum candidate_fate *ret_fate)
         return FALSE;
     if (network_get_device(network, arrival->interface, &arrival->device, &error) &&
         g_strcmp0(arrival->device.active_uuid, arrival->uuid) == 0 &&
-        arrival->device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATED &&
+        arrival->device.active_state <= NM_ACTIVE_CONNECTION_STATE_ACTIVATED && /* or still coming up */
         network_get_profile(network, arrival->uuid, &arrival->known, &error))
         return TRUE;
     if (!g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))

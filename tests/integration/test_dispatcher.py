@@ -31,6 +31,9 @@ class Dispatcher(AnnotatedCase):
             self.assertEqual(self.script("eth0", action, **good), "pid 1", action)
         self.assertEqual(self.script(), "pid 1")
         self.assertEqual(self.script("eth0", "up", **good), "")  # it is seen when it does start one
+        self.trial("guard", "lan")
+        self.assertEqual(self.script("eth0", "down", **lan), "")
+        self.assertEqual(self.script("eth0", "pre-down", **lan), "pid 1")
 
     def test_no_program_is_started_for_what_is_no_file(self):
         self.device.run("mkfifo", "/run/pipe")

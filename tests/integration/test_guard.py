@@ -90,6 +90,14 @@ class Changed(Guarded):
         self.reverted()
         self.boots_quietly(self.assert_old)
 
+    def test_nmcli_modify_so_that_it_cannot_come_up(self):
+        """No event says that it has: DHCP with no server."""
+        self.device.nmcli("connection", "modify", "lan", "ipv4.method", "auto", "ipv4.addresses", "", "ipv4.gateway", "",
+                          "ipv4.may-fail", "no", "ipv4.dhcp-timeout", "3")
+        self.device.run("nmcli", "connection", "up", "lan", check=False)
+        self.reverted(None)  # activation-failed, where the machine is quick
+        self.boots_quietly(self.assert_old)
+
     def test_device_reapply(self):
         self.modify()
         self.device.nmcli("device", "reapply", "eth0")

@@ -85,6 +85,8 @@ ROWS = [
         edit={"good": [("[ipv6]", DOT1X.format(1))]}),
     Row("a candidate's secret that is never saved", "secret|agent|password",
         edit={"good": [("[ipv6]", DOT1X.format(2))]}),
+    Row("a candidate's secret that nobody has stored", "psk.*agent",
+        edit={"good": [("[ipv6]", "[wifi-security]\nkey-mgmt=wpa-psk\n\n[ipv6]")]}),
     Row("the replaced profile's secret that only an agent has", "secret|agent|password",
         edit={"lan": [("[ipv6]", DOT1X.format(1))]}),
     # Priority

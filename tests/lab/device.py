@@ -70,7 +70,7 @@ class LabError(Exception):
     pass
 
 
-def wait_for(what, condition, seconds=10.0):
+def wait_for(what, condition, seconds=10.0, pause=0.02):
     """Returns the condition's first true value; raises LabError, naming `what`, after `seconds`."""
     seconds *= PATIENCE
     end = time.monotonic() + seconds
@@ -80,7 +80,7 @@ def wait_for(what, condition, seconds=10.0):
             return value
         if time.monotonic() > end:
             raise LabError(f"not seen within {seconds:g} s: {what}")
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def uuid_of(name):

@@ -49,21 +49,44 @@ def own_suite():
     return next(line.partition("=")[2] for line in lines if line.startswith("VERSION_CODENAME="))
 
 
-def base_root(suite):
-    """The root that devices of that release are copied from."""
-    key = hashlib.sha256(" ".join([suite, *PACKAGES, *BALLAST]).encode()).hexdigest()[:12]
+def base_root(suite, packages=()):
+    """The root that devices of that release are copied from; with more packages than a container needs."""
+    packages = [*PACKAGES, *packages]
+    key = hashlib.sha256(" ".join([suite, *packages, *BALLAST]).encode()).hexdigest()[:12]
 
     def make(root):
         log = CACHE / f"{suite}-{key}.log"
         with open(log, "wb") as output:
             # The last word: releases that this machine's debootstrap does not know are made like all others.
-            made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", suite, root,
+            made = subprocess.run(["debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, root,
                                    MIRROR, "sid"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
         if made.returncode != 0:
             raise LabError(f"debootstrap failed, see {log}:\n{log.read_text(errors='replace')[-2000:]}")
         for path in BALLAST:
             shutil.rmtree(root / path, ignore_errors=True)
     return made_once(f"{suite}-{key}", make)
+
+
+def furnish(root):
+    """Makes a copy of a base root the root of a device."""
+    (root / "etc/hostname").write_text("device\n")
+    # With an id of its own it is no "first boot", which would enable units by preset.
+    (root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
+    (root / "var/log/journal").mkdir(exist_ok=True)
+    (root / "etc/NetworkManager/conf.d/lab.conf").write_text(
+        "[main]\nno-auto-default=*\ndns=none\n[device-all]\nmatch-device=*\nmanaged=1\n")
+    for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "console-getty.service"):
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+
+
+def install(build, root):
+    """Installs and enables nm-trial from the CMake build folder as a package would, under `root`."""
+    result = subprocess.run(["cmake", "--install", build, "--prefix", "/usr"], check=False, text=True,
+                            capture_output=True, env={**os.environ, "DESTDIR": str(root)})
+    if result.returncode != 0:
+        raise LabError(f"cmake --install:\n{result.stdout}{result.stderr}")
+    subprocess.run(["systemctl", f"--root={root}", "-q", "enable", "nm-trial.service", "nm-trial-boot.service"],
+                   check=True)
 
 
 class Container:
@@ -78,14 +101,7 @@ class Container:
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=CACHE))
         self.root = self.dir / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
-        (self.root / "etc/hostname").write_text("device\n")
-        # With an id of its own it is no "first boot", which would enable units by preset.
-        (self.root / "etc/machine-id").write_text(uuid.uuid4().hex + "\n")
-        (self.root / "var/log/journal").mkdir(exist_ok=True)
-        (self.root / "etc/NetworkManager/conf.d/lab.conf").write_text(
-            "[main]\nno-auto-default=*\ndns=none\n[device-all]\nmatch-device=*\nmanaged=1\n")
-        for unit in ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "console-getty.service"):
-            (self.root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+        furnish(self.root)
         # All that runs is in here, and it ends when this test does, however that ends: `cat` reads from it, and a
         # pid namespace dies with its first process.
         self.keeper = subprocess.Popen(["unshare", "--net", "--pid", "--mount-proc", "--fork", "--kill-child", "cat"],
@@ -96,13 +112,7 @@ class Container:
         self.cgroup.mkdir()
 
     def install(self):
-        """Installs and enables as a package would."""
-        result = subprocess.run(["cmake", "--install", self.build, "--prefix", "/usr"], check=False, text=True,
-                                capture_output=True, env={**os.environ, "DESTDIR": str(self.root)})
-        if result.returncode != 0:
-            raise LabError(f"cmake --install:\n{result.stdout}{result.stderr}")
-        subprocess.run(["systemctl", f"--root={self.root}", "-q", "enable", "nm-trial.service", "nm-trial-boot.service"],
-                       check=True)
+        install(self.build, self.root)
 
     def boot(self):
         """Returns when the system has come up."""
