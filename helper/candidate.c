@@ -248,7 +248,9 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
         return CANDIDATE_LATER;
     Good *good = good_of(list, arrival.known.filename, arrival.uuid);
     if (good && good->content)
-        return waiting_came_up(engine, good, arrival.known.filename, open != NULL, event->again);
+        return waiting_came_up(engine, good, arrival.known.filename, open != NULL,
+                               arrival.device.active_state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED,
+                               event->again);
     const char *doubt = read_believed(&arrival);
     if (doubt)
         return ignore(&arrival, doubt);

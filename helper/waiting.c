@@ -50,6 +50,10 @@ static gboolean is_its_turn(Engine *engine, const Good *good, GError **error)
         return TRUE;
     if (!network_get_device(engine->network, name, &device, error))
         return FALSE;
+    if (device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATING) { /* whoever does that is not cut off */
+        g_set_error_literal(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "its device is being activated");
+        return FALSE;
+    }
     if (!good->content)
         return TRUE;
     g_autoptr(Profile) known = good_profile(good), own = change_read(good, good->path, NULL);
@@ -181,7 +185,7 @@ static void mark_came_up(const Good *good)
 }
 
 enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
-                                    gboolean again)
+                                    gboolean coming, gboolean again)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Profile) known = good_profile(good);
@@ -196,7 +200,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
     if (content && profile_same(content, known)) {
         mark_came_up(good);
         /* perhaps only since it was put back, and NM did not answer */
-        return good->waiting || wait ? CANDIDATE_LEFT : settle(engine, known);
+        return good->waiting || wait || coming ? CANDIDATE_LEFT : settle(engine, known);
     }
     /* remembered first: a power cut in between must not lose it */
     if (content && !failed && !change_remember(engine->state_dir, good, content, &error))
@@ -205,6 +209,9 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     mark_came_up(good);
     enum candidate_fate fate = CANDIDATE_LEFT;
+    if (coming && content && !failed &&
+        !wait) /* no event tells that it does not come up: what waits is looked at again */
+        return CANDIDATE_LATER;
     if (content && !failed && !wait)
         fate = open_trial(engine, good, &error);
     if (fate == CANDIDATE_OPENED)

@@ -13,9 +13,10 @@ enum candidate_fate waiting_try(Engine *engine);
 
 /* A guarded profile has come up, from that file. Where its content is not the known-good one: that is put
  * back, and the other one is tried as an edit. `wait`: another trial is open; then the change waits, and the
- * known-good content comes up again meanwhile. `again`: nobody has activated anything. */
+ * known-good content comes up again meanwhile. `coming`: it is not up yet; the other content is tried when it
+ * is, or when it has failed. `again`: nobody has activated anything. */
 enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
-                                    gboolean again);
+                                    gboolean coming, gboolean again);
 
 /* Once after a boot, when NM is up already: does what `nm-trial boot` did not come to, and makes NM load what
  * was put back. Marks in `run_dir` that it is done. FALSE: NetworkManager is not ready yet, look again. */
