@@ -26,23 +26,13 @@ def explained(method):
     return run
 
 
-class SystemdCase(unittest.TestCase):
-    def setUp(self):
-        self.assertIn("NM_TRIAL_BUILD", os.environ, "the build folder to install nm-trial from")
-        self.container = Container(os.environ["NM_TRIAL_BUILD"])
-        self.addCleanup(self.container.destroy)
-        self.container.create()
-        self.container.install()
-        self.container.profile("lan", address="10.99.7.10", autoconnect=True)
-        self.container.boot()
-        self.container.wait_active("lan")
-
-    # nm-trial in the container
+class Words:
+    """nm-trial in the container: a mixin for a test case that has one."""
 
     def trial(self, *arguments, check=True):
         return self.container.run("nm-trial", *arguments, check=check)
 
-    def start(self, name, check="none"):
+    def start(self, name="good", *, check="none"):
         output = self.trial("start", name, "--confirm", "manual", "--check", check, "--timeout", "10m").stdout
         found = re.match(r"trial ([0-9a-f]{8})\n", output)
         self.assertTrue(found, output)
@@ -54,6 +44,18 @@ class SystemdCase(unittest.TestCase):
 
     def last(self):
         return json.loads(self.trial("history", "--json").stdout)[0]
+
+
+class SystemdCase(Words, unittest.TestCase):
+    def setUp(self):
+        self.assertIn("NM_TRIAL_BUILD", os.environ, "the build folder to install nm-trial from")
+        self.container = Container(os.environ["NM_TRIAL_BUILD"])
+        self.addCleanup(self.container.destroy)
+        self.container.create()
+        self.container.install()
+        self.container.profile("lan", address="10.99.7.10", autoconnect=True)
+        self.container.boot()
+        self.container.wait_active("lan")
 
     def unit(self, name="nm-trial.service", *properties):
         shown = self.container.run("systemctl", "show", name, *(f"--property={prop}" for prop in properties)).stdout

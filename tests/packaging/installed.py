@@ -10,12 +10,13 @@ from device import wait_for
 from nspawn import Container
 import keyfile
 import packages
+from units import Words
 
 RECORD = "var/lib/nm-trial/trial"
 UNITS = ("nm-trial.service", "nm-trial-boot.service")
 
 
-class Installed(unittest.TestCase):
+class Installed(Words, unittest.TestCase):
     def setUp(self):
         self.container = Container()
         self.addCleanup(self.container.destroy)
@@ -33,22 +34,6 @@ class Installed(unittest.TestCase):
         """The package's name on the device."""
         shutil.copy(path, self.container.root / "var/tmp")
         return f"/var/tmp/{path.name}"
-
-    def trial(self, *arguments, check=True):
-        return self.container.run("nm-trial", *arguments, check=check)
-
-    def start(self, name="good", *options):
-        output = self.trial("start", name, "--confirm", "manual", "--check", "none", *options).stdout
-        found = re.match(r"trial ([0-9a-f]{8})\n", output)
-        self.assertTrue(found, output)
-        self.container.wait_active(name)
-        return found[1]
-
-    def status(self):
-        return json.loads(self.trial("status", "--json").stdout)
-
-    def last(self):
-        return json.loads((self.trial("history", "--json").stdout))[0]
 
     def history_on_disk(self):
         """Where no nm-trial is any more: the newest verdict."""
@@ -155,7 +140,7 @@ class Elsewhere(Installed):
         for directory in self.DIRECTORIES:
             (self.container.root / directory).mkdir(parents=True, exist_ok=True)
 
-    def installed_upgraded_and_removed_in_a_trial(self):
+    def test_installed_upgraded_and_removed_in_a_trial(self):
         self.install()
         self.assert_ready()
         self.assert_activation_starts_a_trial()
@@ -165,3 +150,7 @@ class Elsewhere(Installed):
         self.container.run(*self.REMOVE)
         self.assert_went_back("cancelled")
         self.assert_gone(*self.LEFT)
+
+    def test_not_removed_while_a_trial_cannot_end(self):
+        self.install()
+        self.assert_refused(*self.REMOVE)

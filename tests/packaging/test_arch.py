@@ -15,13 +15,6 @@ class Arch(installed.Elsewhere):
         file = self.put(packages.package("arch", "*.pkg.tar.*"))
         self.container.run("pacman", "--upgrade", "--nodeps", "--nodeps", "--noconfirm", file)
 
-    def test_installed_upgraded_and_removed_in_a_trial(self):
-        self.installed_upgraded_and_removed_in_a_trial()
-
-    def test_not_removed_while_a_trial_cannot_end(self):
-        self.install()
-        self.assert_refused(*self.REMOVE)
-
 
 if __name__ == "__main__":
     unittest.main()

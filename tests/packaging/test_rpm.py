@@ -16,13 +16,6 @@ class Rpm(installed.Elsewhere):
         file = self.put(packages.package("rpm", f"*.{os.uname().machine}.rpm"))
         self.container.run("rpm", "--upgrade", "--force", "--nodeps", file)
 
-    def test_installed_upgraded_and_removed_in_a_trial(self):
-        self.installed_upgraded_and_removed_in_a_trial()
-
-    def test_not_removed_while_a_trial_cannot_end(self):
-        self.install()
-        self.assert_refused(*self.REMOVE)
-
 
 if __name__ == "__main__":
     unittest.main()
