@@ -528,6 +528,21 @@ static void test_lock_read_only_disk(struct fixture *f, gconstpointer data)
     store_unlock(lock);
 }
 
+static void test_make_directory(struct fixture *f, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *made = g_build_filename(f->dir, "good", NULL),
+                    *other = g_build_filename(f->dir, "o", NULL);
+    (void)data;
+    g_assert_true(store_make_directory(made, 0700, NULL));
+    g_assert_true(g_file_test(made, G_FILE_TEST_IS_DIR));
+    int synced = disk_logged(0, "fsync", f->dir);
+    g_assert_cmpint(synced, >=, 0); /* or a power cut takes it away, with all that is in it */
+    disk.fail_at = disk.calls + synced + 1;
+    g_assert_false(store_make_directory(other, 0700, &error));
+    assert_error_names(error, f->dir);
+}
+
 static void test_sweep(struct fixture *f, gconstpointer data)
 {
     static const char *const others[] = {".nm-trial-new",    "nm-trial-new.x", ".hidden",
@@ -573,6 +588,7 @@ int main(int argc, char **argv)
     ADD("lock/one-at-a-time", test_lock);
     ADD("lock/waits", test_lock_waits);
     ADD("lock/read-only-disk", test_lock_read_only_disk);
+    ADD("make-directory", test_make_directory);
     ADD("sweep/only-ours", test_sweep);
     return g_test_run();
 }
