@@ -78,5 +78,5 @@ void activations_look(Activations *activations, Engine *engine, const char *run_
     activations->nm_name = g_strdup(network_nm_name(engine->network));
     g_strfreev(activations->seen);
     g_ptr_array_add(seen, NULL);
-    activations->seen = g_strdupv((char **)seen->pdata);
+    activations->seen = (char **)g_ptr_array_free(g_steal_pointer(&seen), FALSE);
 }

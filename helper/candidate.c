@@ -247,10 +247,11 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
     if (error)
         return CANDIDATE_LATER;
     Good *good = good_of(list, arrival.known.filename, arrival.uuid);
+    gboolean coming = arrival.device.active_state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED;
     if (good && good->content)
-        return waiting_came_up(engine, good, arrival.known.filename, open != NULL,
-                               arrival.device.active_state != NM_ACTIVE_CONNECTION_STATE_ACTIVATED,
-                               event->again);
+        return waiting_came_up(engine, good, arrival.known.filename, open != NULL, coming, event->again);
+    if (coming) /* its own "up" follows */
+        return CANDIDATE_LEFT;
     const char *doubt = read_believed(&arrival);
     if (doubt)
         return ignore(&arrival, doubt);

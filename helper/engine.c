@@ -248,12 +248,9 @@ static void say_reverted(const Engine *engine, const Record *record, int i, cons
                 end ? end : blamed);
 }
 
-/* `facts`: NULL where the trial was another system's. */
 static void say_end(const Engine *engine, const Record *record, const struct facts *facts)
 {
-    if (!facts)
-        journal_say(JOURNAL_TROUBLE, record, -1, "over: %s", record->detail);
-    for (int i = 0; facts && i < record->trial.n_pairs; i++) {
+    for (int i = 0; i < record->trial.n_pairs; i++) {
         const struct record_pair *pair = &record->pair[i];
         g_autofree char *candidate = candidate_words(pair);
         if (record->trial.state == TRIAL_PROMOTING)
@@ -311,8 +308,7 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     return saved;
 }
 
-static gboolean close_trial(Engine *engine, const Record *record, const struct facts *facts,
-                            EngineResult *ret, GError **error)
+static gboolean close_trial(Engine *engine, const Record *record, EngineResult *ret, GError **error)
 {
     g_autofree char *path = g_build_filename(engine->state_dir, NM_TRIAL_RECORD, NULL);
 
@@ -320,7 +316,6 @@ static gboolean close_trial(Engine *engine, const Record *record, const struct f
         !history_add(engine->state_dir, record, os.boottime_ms(), engine->after_revert, error) ||
         !store_remove(path, error))
         return FALSE;
-    say_end(engine, record, facts);
     ret->closed = g_strdup(record->id);
     ret->verdict = record->trial.state;
     return TRUE;
@@ -395,8 +390,10 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
             trouble(engine, record, ret, error);
         return TRUE;
     case ACTION_CLOSE:
-        if (close_trial(engine, record, facts, ret, &error))
+        if (close_trial(engine, record, ret, &error)) {
+            say_end(engine, record, facts);
             return FALSE;
+        }
         trouble(engine, record, ret, error);
         return TRUE;
     case ACTION_CANDIDATE_OFF:
@@ -443,7 +440,10 @@ static gboolean leave_it(Engine *engine, Record *record, EngineResult *ret, GErr
     }
     g_free(record->detail);
     record->detail = g_strdup("its profiles are gone, so nothing was restored");
-    return close_trial(engine, record, NULL, ret, error);
+    if (!close_trial(engine, record, ret, error))
+        return FALSE;
+    journal_say(JOURNAL_TROUBLE, record, -1, "over: %s", record->detail);
+    return TRUE;
 }
 
 gboolean engine_run(Engine *engine, const struct engine_request *request, EngineResult *ret, GError **error)

@@ -38,12 +38,13 @@ GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, cons
 /* One call to the NM that the last look found. NULL with a NETWORK_ERROR. Caller unrefs. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error);
-/* The same for a method that answers nothing of interest. */
+/* The same for a method that answers nothing of interest. FALSE with a NETWORK_ERROR. */
 gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
                     GVariant *arguments, GError **error);
-/* All properties of one of its interfaces (a{sv}) in one round trip; caller unrefs. */
+/* All properties of an object's interface (a{sv}), in one round trip. NULL with a NETWORK_ERROR. Caller
+ * unrefs. */
 GVariant *network_properties(Network *network, const char *path, const char *interface, GError **error);
-/* One property, which has that `type`. */
+/* One property, which has that `type`. NULL with a NETWORK_ERROR. Caller unrefs. */
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
                            const char *type, GError **error);
 

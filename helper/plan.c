@@ -285,7 +285,7 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
             plan->notes,
             g_strdup("NetworkManager's connectivity check is plain http, which the network can forge"));
     g_ptr_array_add(chosen, NULL);
-    plan->checks = g_strdupv((char **)chosen->pdata);
+    plan->checks = (char **)g_ptr_array_free(g_steal_pointer(&chosen), FALSE);
     return TRUE;
 }
 

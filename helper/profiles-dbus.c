@@ -154,7 +154,7 @@ static char **names(const char *directory)
             g_ptr_array_add(found, g_path_get_basename(filename));
     }
     g_ptr_array_add(found, NULL);
-    return g_strdupv((char **)found->pdata);
+    return (char **)g_ptr_array_free(g_steal_pointer(&found), FALSE);
 }
 
 /* Durability */

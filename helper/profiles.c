@@ -20,7 +20,7 @@ static char **names(const char *directory)
             g_ptr_array_add(found, g_strdup(name));
     }
     g_ptr_array_add(found, NULL);
-    return g_strdupv((char **)found->pdata);
+    return (char **)g_ptr_array_free(g_steal_pointer(&found), FALSE);
 }
 
 /* NM makes its directory in /run when it first needs it. */

@@ -209,11 +209,11 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     mark_came_up(good);
     enum candidate_fate fate = CANDIDATE_LEFT;
-    if (coming && content && !failed &&
-        !wait) /* no event tells that it does not come up: what waits is looked at again */
-        return CANDIDATE_LATER;
-    if (content && !failed && !wait)
+    if (content && !failed && !wait) {
+        if (coming) /* no event tells that it does not come up: what waits is looked at again */
+            return CANDIDATE_LATER;
         fate = open_trial(engine, good, &error);
+    }
     if (fate == CANDIDATE_OPENED)
         return fate;
     if (error && fate == CANDIDATE_LEFT)
