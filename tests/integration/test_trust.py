@@ -123,8 +123,10 @@ class Surroundings(Case):
         impostor = background(self.device, *NOBODY, "python3", "-c", IMPOSTOR)
         self.addCleanup(impostor.communicate)
         self.addCleanup(os.killpg, impostor.pid, 9)
-        wait_for("the impostor", lambda: "org.freedesktop.NetworkManager" in self.dbus(
-            "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.ListNames"))
+        # The name alone is not enough: for a moment it still is that of the one that was killed.
+        wait_for("the impostor", lambda: "65534" in self.dbus(
+            "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetConnectionUnixUser",
+            "string:org.freedesktop.NetworkManager", check=False))
         for words in (("start", "good"), ("start", "good", "--dry-run")):
             self.assertIn("is not running as root", self.trial(*words, status=(1, 4)).stderr)
         for pid in self.helpers("python3"):
