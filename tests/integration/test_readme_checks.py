@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """README's examples of own checks, as they stand there: each passes on a good network, says so, and sees it break."""
-import pathlib
 import re
 import subprocess
 import unittest
 
 from case import Case, wait_for
+from readme import example
 
-README = pathlib.Path(__file__).resolve().parents[2] / "README.md"
 CHECKS = "etc/nm-trial/check.d"
 HOST, ADDRESS = "controller.example.com", "192.0.2.1"
 PLUGIN = """#!/bin/sh
@@ -19,20 +18,13 @@ exit "$status"
 """
 
 
-def example(name):
-    """The code that README shows for that check."""
-    found = re.search(rf"`/{CHECKS}/{name}`[^\n]*\n\n((?:    .*\n)+)", README.read_text(encoding="utf-8"))
-    assert found, f"README has no example of a check {name}"
-    return re.sub("^    ", "", found[1], flags=re.M)
-
-
 class ReadmeChecks(Case):
     def prepare(self):
         (self.device.disk / "etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {HOST}\n")
         (self.device.disk / CHECKS).mkdir()
         for name in ("http", "ping", "broker"):
             path = self.device.disk / CHECKS / name
-            path.write_text(example(name))
+            path.write_text(example(f"`/{CHECKS}/{name}`"))
             path.chmod(0o755)
         self.addCleanup(self.hang_up)
         self.server = None

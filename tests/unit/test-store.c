@@ -541,6 +541,9 @@ static void test_make_directory(struct fixture *f, gconstpointer data)
     disk.fail_at = disk.calls + synced + 1;
     g_assert_false(store_make_directory(other, 0700, &error));
     assert_error_names(error, f->dir);
+    synced = (int)disk.log->len;
+    g_assert_true(store_make_directory(other, 0700, NULL)); /* it is there, and the disk does not know it yet */
+    g_assert_cmpint(disk_logged(synced, "fsync", f->dir), >=, 0);
 }
 
 static void test_sweep(struct fixture *f, gconstpointer data)
