@@ -86,6 +86,35 @@ class Life(SystemdCase):
         self.assert_quiet()
 
     @explained
+    def test_a_soft_reboot(self):
+        """Another systemd and another NetworkManager in the same boot: the trial goes on, with its deadline. There is none
+        before systemd 254."""
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        trial = self.start("good")
+        deadline, first = self.deadline(), self.unit(BOOT, "InvocationID")
+        systemd = int(self.container.run("systemctl", "--version").stdout.split()[1])
+        asked = self.container.run("systemctl", "soft-reboot", check=False)
+        if systemd < 254:
+            self.assertIn("Unknown command verb", asked.stderr)
+        else:
+            wait_for("the boot step's second run", lambda: self.unit_if_any(BOOT) not in (None, first["InvocationID"]), 60)
+            self.container.run("systemctl", "is-system-running", "--wait", check=False)
+        self.container.wait_active("good")
+        self.assert_agent()
+        self.assertEqual((self.status()["state"], self.status()["id"]), ("trying", trial))
+        self.assertEqual(self.deadline(), deadline)
+        self.trial("extend", "--timeout", "2s")
+        self.container.wait_active("lan")
+        wait_for("the trial's end", lambda: self.status()["state"] == "none")
+        self.assertEqual((self.last()["id"], self.last()["reason"]), (trial, "timeout"))
+        self.assert_quiet()
+
+    def unit_if_any(self, unit):
+        """The unit's InvocationID; None while there is nobody to ask."""
+        shown = self.container.run("systemctl", "show", "--value", "--property=InvocationID", unit, check=False)
+        return shown.stdout.strip() or None
+
+    @explained
     def test_services_that_are_restarted_in_a_trial(self):
         self.container.profile("good", address="10.99.7.30", autoconnect=False)
         trial = self.start("good", check="gateway")
