@@ -274,7 +274,8 @@ gboolean store_settle(const char *directory, GError **error)
     return done;
 }
 
-/* Nothing is put into a directory before it is durable: an empty one may be what a killed process has made. */
+/* Nothing is put into a directory before it is durable: an empty one may be what a killed process has made.
+ */
 static gboolean holds_something(const char *path)
 {
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);

@@ -2,7 +2,6 @@
 #include "store.h"
 
 #include "disk.h"
-#include "names.h"
 #include "os.h"
 #include "scratch.h"
 
@@ -366,6 +365,7 @@ static void assert_refused(gboolean (*read)(const char *, char **, gsize *, GErr
     assert_error_names(error, path);
     if (code >= 0)
         g_assert_cmpint(error->code, ==, code);
+    g_assert_cmpint(store_unusable(error), ==, error->code != G_FILE_ERROR_NOENT); /* that may come yet */
     g_assert_cmpstr(untouched, ==, "untouched");
     g_assert_cmpuint(length, ==, 17);
 }
@@ -455,113 +455,6 @@ static void test_read_trusted(struct fixture *f, gconstpointer data)
     assert_refused(store_read_trusted, f->path, G_FILE_ERROR_PERM);
 }
 
-static void test_lock(struct fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *path = g_build_filename(f->dir, NM_TRIAL_LOCK, NULL);
-    (void)data;
-    int lock = store_lock(f->dir, 0, &error);
-    g_assert_no_error(error);
-    g_assert_cmpint(lock, >=, 0);
-
-    disk.tick_ms = 10; /* time passes only with a look at the clock */
-    g_assert_cmpint(store_lock(f->dir, 35, &error), ==, -1);
-    assert_error_names(error, path);
-    g_assert_cmpint(error->code, ==, G_FILE_ERROR_AGAIN);
-    g_assert_cmpint(disk.now_ms, >=, 35); /* not before */
-    g_assert_cmpint(disk.now_ms, <=, 60);
-    store_unlock(lock);
-
-    lock = store_lock(f->dir, 0, NULL);
-    g_assert_cmpint(lock, >=, 0);
-    store_unlock(lock);
-}
-
-static int held;
-
-static int64_t release_soon(void)
-{
-    disk.now_ms += 10;
-    if (held >= 0 && disk.now_ms > 30) {
-        store_unlock(held);
-        held = -1;
-    }
-    return disk.now_ms;
-}
-
-static void test_lock_waits(struct fixture *f, gconstpointer data)
-{
-    (void)data;
-    held = store_lock(f->dir, 0, NULL);
-    g_assert_cmpint(held, >=, 0);
-    os.boottime_ms = release_soon;
-    int lock = store_lock(f->dir, 1000, NULL);
-    g_assert_cmpint(lock, >=, 0);
-    g_assert_cmpint(held, ==, -1);
-    store_unlock(lock);
-}
-
-static int (*watched_openat)(int dir, const char *name, int flags, mode_t mode);
-
-static int openat_read_only(int dir, const char *name, int flags, mode_t mode)
-{
-    if (flags & O_CREAT) {
-        errno = EROFS;
-        return -1;
-    }
-    return watched_openat(dir, name, flags, mode);
-}
-
-static void test_lock_read_only_disk(struct fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *path = g_build_filename(f->dir, NM_TRIAL_LOCK, NULL);
-    (void)data;
-    watched_openat = os.openat;
-    os.openat = openat_read_only;
-    g_assert_cmpint(store_lock(f->dir, 0, &error), ==, -1);
-    assert_error_names(error, path);
-    g_autofree char *made = scratch_put(f->dir, NM_TRIAL_LOCK, "");
-    int lock = store_lock(f->dir, 0, NULL);
-    g_assert_cmpint(lock, >=, 0);
-    g_assert_cmpint(store_lock(f->dir, 0, NULL), ==, -1); /* it does lock */
-    store_unlock(lock);
-}
-
-static void test_make_directory(struct fixture *f, gconstpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autofree char *made = g_build_filename(f->dir, "good", NULL),
-                    *other = g_build_filename(f->dir, "o", NULL);
-    (void)data;
-    g_assert_true(store_make_directory(made, 0700, NULL));
-    g_assert_true(g_file_test(made, G_FILE_TEST_IS_DIR));
-    int synced = disk_logged(0, "fsync", f->dir);
-    g_assert_cmpint(synced, >=, 0); /* or a power cut takes it away, with all that is in it */
-    disk.fail_at = disk.calls + synced + 1;
-    g_assert_false(store_make_directory(other, 0700, &error));
-    assert_error_names(error, f->dir);
-    synced = (int)disk.log->len;
-    g_assert_true(store_make_directory(other, 0700, NULL)); /* it is there, and the disk does not know it yet */
-    g_assert_cmpint(disk_logged(synced, "fsync", f->dir), >=, 0);
-}
-
-static void test_sweep(struct fixture *f, gconstpointer data)
-{
-    static const char *const others[] = {".nm-trial-new",    "nm-trial-new.x", ".hidden",
-                                         ".nm-trial-neww.x", "a.nmconnection", "b~"};
-    g_autofree char *expected = NULL;
-    (void)data;
-    for (gsize i = 0; i < G_N_ELEMENTS(others); i++)
-        g_free(scratch_put(f->dir, others[i], "stays"));
-    expected = scratch_names(f->dir);
-    g_free(scratch_put(f->dir, TEMPORARY, "goes"));
-    g_free(scratch_put(f->dir, ".nm-trial-new.history", "goes"));
-    store_sweep(f->dir);
-    assert_names(f, expected);
-    store_sweep("/nonexistent/nm-trial"); /* no directory: nothing to do */
-}
-
 #define ADD(name, function) g_test_add("/store/" name, struct fixture, NULL, set_up, function, tear_down)
 
 int main(int argc, char **argv)
@@ -588,10 +481,5 @@ int main(int argc, char **argv)
     ADD("read/limit", test_read_limit);
     ADD("read/fails", test_read_fails);
     ADD("read/trusted", test_read_trusted);
-    ADD("lock/one-at-a-time", test_lock);
-    ADD("lock/waits", test_lock_waits);
-    ADD("lock/read-only-disk", test_lock_read_only_disk);
-    ADD("make-directory", test_make_directory);
-    ADD("sweep/only-ours", test_sweep);
     return g_test_run();
 }

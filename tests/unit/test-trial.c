@@ -278,6 +278,98 @@ static void test_extreme_times(void)
     }
 }
 
+/* What every decision above leaves out, because it would multiply them: patience, several pairs, fallback */
+
+/* A trial that is reverting: all is on the disk, and NM is to bring the old profile up. */
+static void reverting(struct trial *t, struct facts *f)
+{
+    *t = (struct trial){.state = TRIAL_REVERTING, .n_pairs = 1, .pair = {{.has_replaced = true}}};
+    *f = (struct facts){
+        .now_ms = DEADLINE,
+        .same_boot = true,
+        .network = NETWORK_READY,
+        .answered_ms = DEADLINE - 10,
+        .judged_after_revert = true,
+        .pair = {
+            {.candidate_flags = FLAGS_DEMOTED, .replaced_bootable = true, .activation = ACTIVATION_ENDED}}};
+}
+
+static void assert_does(const struct trial *t, const struct facts *f, enum trial_action action)
+{
+    g_assert_cmpint(step(t, f).action, ==, action);
+}
+
+static void test_patience(void)
+{
+    struct trial t;
+    struct facts f;
+
+    reverting(&t, &f);
+    assert_does(&t, &f, ACTION_ACTIVATE_REPLACED);
+    f.pair[0].last_try_ms = f.now_ms - TRIAL_RETRY_MS + 1;
+    assert_does(&t, &f, ACTION_WAIT);
+    f.pair[0].last_try_ms--;
+    assert_does(&t, &f, ACTION_ACTIVATE_REPLACED);
+    f.answered_ms = f.now_ms - TRIAL_GIVE_UP_MS + 1;
+    assert_does(&t, &f, ACTION_ACTIVATE_REPLACED);
+    f.answered_ms--;
+    assert_does(&t, &f, ACTION_CLOSE); /* NM's autoconnect has it from here */
+    f.pair[0].activation = ACTIVATION_PENDING;
+    assert_does(&t, &f, ACTION_CLOSE);
+    /* ... but not while the candidate is in its way */
+    f.pair[0].holder = HOLDER_CANDIDATE;
+    f.pair[0].activation = ACTIVATION_ENDED;
+    assert_does(&t, &f, ACTION_DEACTIVATE_CANDIDATE);
+    f.pair[0].last_try_ms = f.now_ms;
+    assert_does(&t, &f, ACTION_WAIT);
+
+    reverting(&t, &f); /* --replace none */
+    t.pair[0].has_replaced = false;
+    assert_does(&t, &f, ACTION_CLOSE);
+    f.pair[0].holder = HOLDER_CANDIDATE;
+    assert_does(&t, &f, ACTION_DEACTIVATE_CANDIDATE);
+}
+
+static void test_fallback(void)
+{
+    struct trial t;
+    struct facts f;
+
+    reverting(&t, &f);
+    t.state = TRIAL_PROMOTING;
+    f.pair[0].candidate_flags = FLAGS_PROMOTED;
+    f.pair[0].holder = HOLDER_CANDIDATE;
+    assert_does(&t, &f, ACTION_REPLACED_OFF);
+    t.fallback = true;
+    assert_does(&t, &f, ACTION_CLOSE);
+}
+
+static void test_several_pairs(void)
+{
+    struct trial t;
+    struct facts f;
+
+    reverting(&t, &f);
+    t.state = TRIAL_TRYING;
+    t.deadline_ms = f.now_ms + 1;
+    t.n_pairs = 2;
+    t.pair[1] = t.pair[0];
+    f.checkpoint = CHECKPOINT_SET;
+    f.pair[0].candidate_flags = FLAGS_TRYING;
+    f.pair[0].activation = ACTIVATION_PENDING;
+    f.pair[1] = f.pair[0];
+    assert_does(&t, &f, ACTION_WAIT);
+    f.pair[1].activation = ACTIVATION_ACTIVE;
+    struct trial_step s = step(&t, &f);
+    g_assert_cmpint(s.action, ==, ACTION_PERSIST);
+    g_assert_true(s.next.pair[1].was_active && !s.next.pair[0].was_active);
+    /* asked for the deadline that it has: nothing to write */
+    t = s.next;
+    f.request = REQUEST_EXTEND;
+    f.request_deadline_ms = t.deadline_ms;
+    assert_does(&t, &f, ACTION_WAIT);
+}
+
 /* A model: two devices, their four files, the record. Every durable action may be the last before the power
  * goes. */
 
@@ -408,6 +500,9 @@ int main(int argc, char **argv)
     g_test_add_func("/trial/documented", test_documented);
     g_test_add_func("/trial/every-decision", test_every_decision);
     g_test_add_func("/trial/extreme-times", test_extreme_times);
+    g_test_add_func("/trial/patience", test_patience);
+    g_test_add_func("/trial/fallback", test_fallback);
+    g_test_add_func("/trial/several-pairs", test_several_pairs);
     g_test_add_func("/trial/cut-anywhere", test_cut_anywhere);
     return g_test_run();
 }
