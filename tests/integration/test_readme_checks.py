@@ -22,9 +22,11 @@ class ReadmeChecks(Case):
     def prepare(self):
         (self.device.disk / "etc/hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {HOST}\n")
         (self.device.disk / CHECKS).mkdir()
-        for name in ("http", "ping", "broker"):
+        for name, text in (("http", example("`/etc/nm-trial/check.d/http`")),
+                           ("ping", example("`/etc/nm-trial/check.d/ping`")),
+                           ("broker", example("`/etc/nm-trial/check.d/broker`"))):
             path = self.device.disk / CHECKS / name
-            path.write_text(example(f"`/{CHECKS}/{name}`"))
+            path.write_text(text)
             path.chmod(0o755)
         self.addCleanup(self.hang_up)
         self.server = None
