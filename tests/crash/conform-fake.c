@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The conformance script's world, with the fake NetworkManager of the simulation. */
 #include "conform.h"
 
 #include "fake-nm.h"

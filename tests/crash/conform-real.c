@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The same with a real one, in the lab, where time passes by itself; conform restarts what is killed here. */
 #include "conform.h"
 
 #include <signal.h>

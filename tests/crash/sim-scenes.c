@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is done in each scene, and which profile is to be up at its end; no more about how than its words. */
 #include "names.h"
 #include "sim.h"
 

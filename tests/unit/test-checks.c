@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the checks' answers are worth, without a network; with one: tests/integration. */
 #include "checks.h"
-
-/* On a real NetworkManager, and a network that breaks: tests/integration. */
 
 static void test_names(void)
 {

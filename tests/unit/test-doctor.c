@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What of doctor needs no device; the rest: tests/integration/test_doctor.py. */
 #include "doctor.h"
-
-/* On a real device: tests/integration/test_doctor.py. */
 
 static void test_version(void)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Durations as people write them, and what is none. */
 #include "duration.h"
 
 static void test_good(void)

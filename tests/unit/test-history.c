@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The verdicts' entries: what is in one, their order and number, and that they can be read again. */
 #include "history.h"
 
 #include "disk.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A profile's flags change and nothing else does; which two profiles are the same; what is no profile. */
 #include "profile.h"
 
 #include "sample.h"

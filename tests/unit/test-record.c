@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A record comes back as it was written; what is damaged, newer or out of range does not. */
 #include "record.h"
 
 #include "sample.h"

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* How a device is found among those that NetworkManager names. */
 #include "settings.h"
 
 #define DEVICE(path, name)                                                                                   \

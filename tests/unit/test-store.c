@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* One file: its durable write, its removal, its reading; each call fails, and the power is cut after each. */
 #include "store.h"
 
 #include "disk.h"

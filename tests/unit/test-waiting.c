@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What waits for its trial, before NetworkManager is there. */
 #include "scratch.h"
 #include "waiting.h"
 
