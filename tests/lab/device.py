@@ -15,7 +15,7 @@ import uuid
 
 LAB = pathlib.Path(__file__).resolve().parent
 SCRIPT = LAB.parents[1] / "dispatcher/90-nm-trial"
-HOME = pathlib.Path(os.environ.get("NM_TRIAL_LAB", "/tmp/nm-trial-lab"))
+HOME = pathlib.Path(os.environ.get("NM_TRIAL_LAB", LAB.parents[1] / "build/lab"))  # not /tmp: it may be memory
 PROFILES = "etc/NetworkManager/system-connections"
 
 OPTIONS = {"trial_boot": "yes", "trial_agent": "yes"}
