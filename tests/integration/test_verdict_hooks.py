@@ -149,7 +149,8 @@ class Misbehaving(HookCase):
         trial = self.cancelled()
         self.wait_told((trial, "reverted", "cancelled"))
         for name, says in (("writable", "/writable can be written by others than root"),
-                           ("theirs", "does not belong to root"), ("setuid", "is set-user-ID"), ("plain", "cannot be executed"),
+                           ("theirs", "does not belong to root"), ("setuid", "is set-user-ID"),
+                           ("plain", "cannot be executed"),
                            ("script.sh", "has more in its name than letters, digits"), ("link", "/run/open can be written")):
             with self.step(name=name):
                 message = self.warned(f"hook {name} failed: .*{says}")
