@@ -25,10 +25,10 @@ static void found(GTask *task)
     g_autofree char *id = g_strconcat("NM_TRIAL_ID=", check->id, NULL);
     g_autofree char *iface = g_strconcat("NM_TRIAL_IFACE=", check->iface, NULL);
     g_autofree char *uuid = g_strconcat("NM_TRIAL_UUID=", check->uuid, NULL);
-    const char *const environment[] = {id, iface, uuid, NULL};
+    const char *const environment[] = {OWN_PATH, id, iface, uuid, NULL};
 
-    own_run(NM_TRIAL_CHECK_DIR, check->name, environment, g_task_get_cancellable(task), on_ended,
-            g_object_ref(task));
+    own_run(NM_TRIAL_CHECK_DIR, check->name, environment, g_task_get_context(task),
+            g_task_get_cancellable(task), on_ended, g_object_ref(task));
 }
 
 const struct check_kind check_kind_own = {

@@ -139,7 +139,7 @@ void hooks_run(Hooks *hooks)
     g_autofree char *id = g_strconcat("NM_TRIAL_ID=", text_of(hooks, "id"), NULL);
     g_autofree char *verdict = g_strconcat("NM_TRIAL_VERDICT=", text_of(hooks, "verdict"), NULL);
     g_autofree char *reason = g_strconcat("NM_TRIAL_REASON=", text_of(hooks, "reason"), NULL);
-    const char *const environment[] = {id, verdict, reason, NULL};
+    const char *const environment[] = {OWN_PATH, id, verdict, reason, NULL};
 
     hooks->running = g_cancellable_new();
     hooks->limit = g_timeout_add(OWN_LIMIT_MS, on_limit, hooks);
@@ -150,7 +150,7 @@ void hooks_run(Hooks *hooks)
         struct hook *hook = g_new(struct hook, 1);
         *hook = (struct hook){.hooks = hooks, .name = g_strdup(name)};
         hooks->pending++;
-        own_run(NM_TRIAL_HOOK_DIR, name, environment, hooks->running, on_ended, hook);
+        own_run(NM_TRIAL_HOOK_DIR, name, environment, NULL, hooks->running, on_ended, hook);
     }
     one_less(hooks);
 }

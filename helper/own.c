@@ -19,8 +19,6 @@
 
 /* So much of what it says is kept. The rest is read all the same, or it would wait for us. */
 #define SAID_MAX 4096
-/* Nothing from /usr/local: on Debian that was the group staff's to write for long. */
-#define OWN_PATH "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 #define CANNOT_RUN 126 /* as shells have it */
 
 /* Names and words */
@@ -90,7 +88,7 @@ struct launch {
     int output;
     pid_t parent;
     char **arguments;
-    char **environment;
+    const char *const *environment;
 };
 
 /* Between fork() and exec only what is safe in a process of several threads, and no word of the C library's
@@ -140,10 +138,10 @@ static void G_GNUC_NORETURN become(const struct launch *launch)
     umask(077);
     if (chdir("/") == 0 && dup2(launch->input, STDIN_FILENO) >= 0 &&
         dup2(launch->output, STDOUT_FILENO) >= 0 && dup2(launch->output, STDERR_FILENO) >= 0) {
-        fexecve(launch->file, launch->arguments, launch->environment);
+        fexecve(launch->file, launch->arguments, (char **)launch->environment);
         if (errno == ENOENT) { /* a script: its interpreter opens it by the descriptor, which must stay */
             (void)fcntl(launch->file, F_SETFD, 0);
-            fexecve(launch->file, launch->arguments, launch->environment);
+            fexecve(launch->file, launch->arguments, (char **)launch->environment);
         }
         say_why(errno);
     }
@@ -165,21 +163,16 @@ static void close_on_exec(void)
 /* Starts it; -1 with errno. *ret_said: what it says comes out there. */
 static pid_t spawn(char *path, const char *const *environment, int file, int *ret_said)
 {
-    g_autoptr(GPtrArray) words = g_ptr_array_new();
     struct launch launch = {
         .file = file,
         .input = open("/dev/null", O_RDONLY | O_CLOEXEC),
         .parent = getpid(),
         .arguments = (char *[]){path, NULL},
+        .environment = environment,
     };
     int ends[2];
     pid_t pid = -1;
 
-    g_ptr_array_add(words, (char[]){OWN_PATH});
-    for (; *environment; environment++)
-        g_ptr_array_add(words, (char *)*environment);
-    g_ptr_array_add(words, NULL);
-    launch.environment = (char **)words->pdata;
     if (launch.input >= 0 && pipe2(ends, O_CLOEXEC) == 0) {
         launch.output = ends[1];
         *ret_said = ends[0];
@@ -302,9 +295,8 @@ static gboolean on_stop(GCancellable *cancellable, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
-static void watch(struct run *run)
+static void watch(struct run *run, GMainContext *context)
 {
-    GMainContext *context = g_main_context_get_thread_default();
     g_autoptr(GSource) end = g_child_watch_source_new(run->pid);
 
     run->said = g_string_new(NULL);
@@ -321,7 +313,7 @@ static void watch(struct run *run)
     run->killer = g_cancellable_connect(run->cancellable, G_CALLBACK(on_cancelled), run, NULL);
 }
 
-void own_run(const char *directory, const char *name, const char *const *environment,
+void own_run(const char *directory, const char *name, const char *const *environment, GMainContext *context,
              GCancellable *cancellable, OwnEnded ended, gpointer data)
 {
     g_autofree char *path = g_build_filename(directory, name, NULL);
@@ -340,7 +332,7 @@ void own_run(const char *directory, const char *name, const char *const *environ
         struct run *run = g_new(struct run, 1);
         *run = (struct run){
             .ended = ended, .data = data, .pid = pid, .fd = said, .cancellable = g_object_ref(cancellable)};
-        watch(run);
+        watch(run, context);
     }
     close(file);
 }

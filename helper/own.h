@@ -15,11 +15,13 @@ gboolean own_fit(const char *directory, const char *name, GError **error);
 /* How one ended, once: `well` is exit status 0; `words` for people are valid during the call only. */
 typedef void (*OwnEnded)(gpointer data, gboolean well, const char *words);
 
-/* Runs it, with PATH and `environment` for all that it is told. `ended` may come before this returns. When
- * `cancellable` fires, which is the caller's to do after OWN_LIMIT_MS, it and all that it has started has
- * been killed before g_cancellable_cancel() returns. In the thread's default main context. */
+/* Runs it in `context` (NULL: the default one), with `environment` and nothing else: OWN_PATH, and what it is
+ * to know. `ended` may come before this returns. When `cancellable` fires, which is the caller's to do after
+ * OWN_LIMIT_MS, it and all that it has started has been killed before g_cancellable_cancel() returns. */
 #define OWN_LIMIT_MS 10000
-void own_run(const char *directory, const char *name, const char *const *environment,
+/* Nothing from /usr/local: on Debian that was the group staff's to write for long. */
+#define OWN_PATH "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
+void own_run(const char *directory, const char *name, const char *const *environment, GMainContext *context,
              GCancellable *cancellable, OwnEnded ended, gpointer data);
 
 /* What to tell people of one that has ended: the first line that it said and, unless it ended well, how.

@@ -16,6 +16,7 @@ TELL = f'echo "$NM_TRIAL_ID $NM_TRIAL_VERDICT $NM_TRIAL_REASON" >>/{TOLD}'
 
 
 class HookCase(Own, Case):
+    """To be told first, and then to look at how it ended: the history is written once more in between."""
     directory = HOOKS
 
     def told(self):
@@ -54,11 +55,11 @@ class Telling(HookCase):
             echo "  all is well"; echo and more""")
         self.candidate()
         trial = self.start("good", "--check", "gateway", "--timeout", "20s", "--hold", "1s")
-        self.assert_promoted(trial, "good", "checks-passed")
         expected = [(trial, "promoted", "checks-passed")]
         self.wait_told(*expected)
-        for name, active, replaced, verb, word in (("lan", "lan", "good", "confirm", ("promoted", "confirmed")),
-                                                   ("good", "lan", "lan", "cancel", ("reverted", "cancelled"))):
+        self.assert_promoted(trial, "good", "checks-passed")
+        for name, verb, word in (("lan", "confirm", ("promoted", "confirmed")),
+                                 ("good", "cancel", ("reverted", "cancelled"))):
             with self.step(verb=verb):
                 trial = self.wait_manual(name)
                 self.trial(verb, trial)
@@ -66,15 +67,16 @@ class Telling(HookCase):
                 expected.append((trial, *word))
                 self.wait_told(*expected)
                 self.assertEqual((entry["verdict"], entry["reason"]), word)
-                self.device.wait_active(active)
+                self.device.wait_active("lan")
                 shown = json.loads(self.device.run("cat", "/run/history").stdout)
                 self.assertEqual(shown[0]["id"], trial, "a hook finds all else in the history")
                 self.assertEqual({"untold"} & {key for entry in [*shown, *self.history(), self.status()["last"]]
                                                for key in entry}, set(), "the interface has no such member")
         self.bad()
         trial = self.start("bad", "--check", "gateway", "--timeout", "3s", "--hold", "1s")
-        entry = self.assert_reverted(trial, "bad")
+        entry = self.wait_verdict(trial)
         self.wait_told(*expected, (trial, "reverted", entry["reason"]))
+        self.assert_reverted(trial, "bad")
         self.assertFalse(self.device.test("test -e /run/early"), "it runs after the end, without the lock")
         self.assertEqual(self.device.run("cat", "/run/network").stdout.split(), ["good", "lan", "lan", "lan"])
         self.assertEqual(len(self.said(rf"trial {trial}: hook mine: all is well$")), 1)
@@ -86,8 +88,8 @@ class Telling(HookCase):
         self.assertFalse(self.untold())
         self.put(TELL)
         second = self.cancelled()
-        self.assert_reverted(second, "good", "cancelled")
         self.wait_told((second, "reverted", "cancelled"))
+        self.assert_reverted(second, "good", "cancelled")
 
     def test_its_surroundings_are_bare(self):
         self.put(LOOK_AROUND)
@@ -111,16 +113,16 @@ class Misbehaving(HookCase):
         begin = time.monotonic()
         second = self.wait_manual("good")
         self.trial("confirm", second)
-        self.assert_promoted(second, "good", "confirmed")
+        self.assertEqual(self.wait_verdict(second)["verdict"], "promoted")
         self.assertEqual(len(self.sleeping()), 3, f"the hooks' time was over before the trial's: {time.monotonic() - begin}")
         self.assertEqual(self.told(), [(first, "reverted", "cancelled")])
-        wait_for("the next hooks", lambda: len(self.told()) == 2, 12)
-        took = time.monotonic() - begin
-        self.assertLess(took, 13, "they hang at the same time")
+        wait_for("the next hooks", lambda: len(self.told()) == 2, 15)
+        self.assertLess(time.monotonic() - begin, 18, "they hang at the same time")
         self.warned(f"{first}: hook mine failed: no end within 10 s, killed: so far")
         self.warned(f"{first}: hook second failed: no end within 10 s, killed$")
         self.wait_told((first, "reverted", "cancelled"), (second, "promoted", "confirmed"))
         self.assertEqual(self.sleeping(), [])
+        self.assert_promoted(second, "good", "confirmed")
 
     def test_what_it_says_is_escaped_and_cut(self):
         self.put("printf '\\033]0;owned\\007\\033[2J\\302\\233red\\nPRIORITY=0\\n'; exit 3", "hostile")
