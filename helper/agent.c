@@ -3,6 +3,7 @@
 
 #include "activations.h"
 #include "candidate.h"
+#include "hooks.h"
 #include "journal.h"
 #include "judge.h"
 #include "names.h"
@@ -34,6 +35,7 @@ struct agent {
     gboolean exit_idle;
     Network *network;
     Judge *judge;
+    Hooks *hooks;
     Activations *activations; /* NULL: the dispatcher's script tells */
     GMainLoop *loop;
     int alive; /* the locked file that says which trial this process has */
@@ -160,6 +162,7 @@ static gboolean run_locked(struct agent *agent, EngineResult *result)
     again = look_at_events(agent) || again;
     if (!result->record && !agent->queued)
         again = look_at_waiting(agent) || again;
+    again = hooks_look(agent->hooks, result->record ? result->record->id : NULL) || again;
     if (result->record) {
         judge_follow(agent->judge, result->record, result->active);
         wake_at(agent, network_bus(agent->network) ? result->wake_ms
@@ -212,6 +215,7 @@ static void run(struct agent *agent)
     store_unlock(lock);
     if (known)
         publish(agent, &result);
+    hooks_run(agent->hooks);
     if (!agent->ready)
         (void)sd_notify(0, "READY=1");
     agent->ready = TRUE;
@@ -323,6 +327,7 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     if (!exit_idle && !activations_told_by_dispatcher())
         agent.activations = activations_new();
     agent.judge = judge_new(network, run_dir, queue, &agent);
+    agent.hooks = hooks_new(state_dir, network, queue, &agent);
     if (set_up(&agent)) {
         run(&agent); /* before it waits for the bus: the deadline may have passed */
         network_watch(network, on_network, &agent);
@@ -331,6 +336,7 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     } else
         agent.status = EXIT_FAILED;
     g_clear_handle_id(&agent.queued, g_source_remove);
+    hooks_free(agent.hooks);
     judge_free(agent.judge);
     activations_free(agent.activations);
     engine_clear(&agent.engine);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "check-device.h"
 
-#include "check-own.h"
 #include "names.h"
+#include "own.h"
 #include "settings.h"
 
 #define ACTIVATED 100 /* NM_DEVICE_STATE_ACTIVATED */
@@ -16,7 +16,7 @@ static const struct check_kind *find_kind(const char *name)
     for (guint i = 0; i < G_N_ELEMENTS(kinds); i++)
         if (strcmp(kinds[i]->name, name) == 0)
             return kinds[i];
-    return check_own_name(name) ? &check_kind_own : NULL;
+    return own_name(name) && strcmp(name, "none") != 0 ? &check_kind_own : NULL;
 }
 
 gboolean check_device_known(const char *name)

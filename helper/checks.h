@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "own.h"
 #include "record.h"
 
 #include <gio/gio.h>
@@ -18,7 +19,7 @@ struct check_result {
 void check_result_free(gpointer data);
 
 /* Whether that is a word to give as a check: a built-in one, one that the operator's own may have
- * (check-own.h), or "none" (TRUE), which is no check: callers leave it out of a run. */
+ * (own.h), or "none" (TRUE), which is no check: callers leave it out of a run. */
 gboolean checks_known(const char *name);
 
 /* Runs every check of the record's trial on each of its devices that is judged, whatever is on them, at the
@@ -27,7 +28,7 @@ gboolean checks_known(const char *name);
  * only. Own checks get their trial's id and the candidate's UUID from it. Needs CAP_NET_ADMIN (gateway),
  * CAP_NET_RAW (nm). When `cancellable` fires, own checks have been killed before g_cancellable_cancel()
  * returns. */
-#define CHECKS_LIMIT_MS 10000
+#define CHECKS_LIMIT_MS OWN_LIMIT_MS
 void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *cancellable,
                       GAsyncReadyCallback callback, gpointer data);
 

@@ -7,6 +7,8 @@
 
 #define KIND "nm-trial-history"
 #define VERSION 1
+/* The member of an entry whose hooks have still to run. It is nobody else's to see. */
+#define UNTOLD "untold"
 
 static char *history_path(const char *state_dir)
 {
@@ -30,7 +32,7 @@ static JsonArray *parse(const char *data, gsize length, GError **error)
     return json_array_ref(json_node_get_array(root));
 }
 
-JsonArray *history_load(const char *state_dir, GError **error)
+static JsonArray *load(const char *state_dir, GError **error)
 {
     g_autofree char *path = history_path(state_dir), *data = NULL;
     gsize length = 0;
@@ -56,11 +58,27 @@ static JsonObject *as_object(JsonArray *history, guint i)
     return JSON_NODE_HOLDS_OBJECT(node) ? json_node_get_object(node) : NULL;
 }
 
+JsonArray *history_load(const char *state_dir, GError **error)
+{
+    JsonArray *entries = load(state_dir, error);
+    for (guint i = 0; entries && i < json_array_get_length(entries); i++) {
+        JsonObject *entry = as_object(entries, i);
+        if (entry)
+            json_object_remove_member(entry, UNTOLD);
+    }
+    return entries;
+}
+
+static const char *id_of(JsonObject *entry)
+{
+    return json_object_get_string_member_with_default(entry, "id", NULL);
+}
+
 JsonObject *history_find(JsonArray *history, const char *id)
 {
     for (guint i = 0; i < json_array_get_length(history); i++) {
         JsonObject *entry = as_object(history, i);
-        if (entry && g_strcmp0(json_object_get_string_member_with_default(entry, "id", NULL), id) == 0)
+        if (entry && g_strcmp0(id_of(entry), id) == 0)
             return entry;
     }
     return NULL;
@@ -159,6 +177,8 @@ static JsonObject *entry_of(const Record *record, gint64 now_ms, const char *aft
     json_object_set_int_member(entry, "duration_s", known ? (now_ms - record->started_ms) / 1000 : 0);
     json_object_set_string_member(entry, "ended", wall_clock); /* as wrong as the device's wall clock is */
     json_object_set_string_member(entry, "started_by", record->started_by ? record->started_by : "");
+    if (g_file_test(NM_TRIAL_HOOK_DIR, G_FILE_TEST_IS_DIR))
+        json_object_set_boolean_member(entry, UNTOLD, TRUE);
     return entry;
 }
 
@@ -177,7 +197,7 @@ gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms,
 {
     g_autofree char *path = history_path(state_dir);
     g_autoptr(GError) unusable = NULL;
-    g_autoptr(JsonArray) old = history_load(state_dir, &unusable);
+    g_autoptr(JsonArray) old = load(state_dir, &unusable);
     g_autoptr(JsonArray) entries = json_array_new();
 
     if (!old && unusable->domain == G_FILE_ERROR && !store_unusable(unusable)) {
@@ -194,9 +214,33 @@ gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms,
     for (guint i = 0; old && i < json_array_get_length(old) && json_array_get_length(entries) < HISTORY_MAX;
          i++) {
         JsonObject *entry = as_object(old, i);
-        if (entry &&
-            g_strcmp0(json_object_get_string_member_with_default(entry, "id", NULL), record->id) != 0)
+        if (entry && g_strcmp0(id_of(entry), record->id) != 0)
             json_array_add_object_element(entries, json_object_ref(entry));
     }
+    return save(path, entries, error);
+}
+
+JsonObject *history_untold(const char *state_dir, const char *open)
+{
+    g_autoptr(JsonArray) entries = load(state_dir, NULL);
+
+    for (guint i = entries ? json_array_get_length(entries) : 0; i-- > 0;) {
+        JsonObject *entry = as_object(entries, i);
+        if (entry && json_object_get_member(entry, UNTOLD) && id_of(entry) &&
+            g_strcmp0(id_of(entry), open) != 0)
+            return json_object_ref(entry);
+    }
+    return NULL;
+}
+
+gboolean history_told(const char *state_dir, const char *id, GError **error)
+{
+    g_autofree char *path = history_path(state_dir);
+    g_autoptr(JsonArray) entries = load(state_dir, NULL);
+    JsonObject *entry = entries ? history_find(entries, id) : NULL;
+
+    if (!entry) /* set aside or damaged meanwhile: nobody is told by it */
+        return TRUE;
+    json_object_remove_member(entry, UNTOLD);
     return save(path, entries, error);
 }

@@ -14,9 +14,16 @@ JsonArray *history_load(const char *state_dir, GError **error);
 
 /* Adds the entry of a trial that ends now (CLOCK_BOOTTIME, ms), in place of one with the same id: a crash
  * between this and the record's removal must not count twice. `after_revert`: what the checks say of the old
- * network (JSON text), NULL: not asked. Durable on TRUE. A history that cannot be used is set aside first. */
+ * network (JSON text), NULL: not asked. Durable on TRUE. A history that cannot be used is set aside first.
+ * Where there are hooks, it is untold. */
 gboolean history_add(const char *state_dir, const Record *record, gint64 now_ms, const char *after_revert,
                      GError **error);
+
+/* The oldest entry whose verdict's hooks have still to run (hooks.h), but for the trial `open` (may be NULL),
+ * which is not over yet: NULL for none, and where the history cannot be used. Caller unrefs. */
+JsonObject *history_untold(const char *state_dir, const char *open);
+/* They have run. The caller holds the lock. Durable on TRUE. */
+gboolean history_told(const char *state_dir, const char *id, GError **error);
 
 /* The entry of that trial (borrowed from `history`), NULL: there is none. */
 JsonObject *history_find(JsonArray *history, const char *id);

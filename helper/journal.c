@@ -30,6 +30,7 @@ static const struct {
     [JOURNAL_IGNORED] = {"4c1f7b6ad0e24c66b7a4a1c2f9d3e870", LOG_INFO},
     [JOURNAL_GUARDED] = {"a7d0c1c2b1f84f7d9f6b2f0a8e5c3d41", LOG_NOTICE},
     [JOURNAL_CHANGED] = {"6b8e1f5c9d2a4b7e8c3f0d1a2b4c6e87", LOG_NOTICE},
+    [JOURNAL_HOOK] = {"7cde3bc8a46440dfb2bb0c79570c2afe", LOG_INFO},
     [JOURNAL_TROUBLE] = {"3118ace320ec4b56bcc8062d9495db33", LOG_WARNING},
 };
 

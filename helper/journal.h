@@ -23,6 +23,7 @@ enum journal_event {
     JOURNAL_IGNORED, /* one was activated, and that starts nothing */
     JOURNAL_GUARDED, /* a profile is guarded from here on, or no more */
     JOURNAL_CHANGED, /* a guarded profile was changed, or a candidate delivered */
+    JOURNAL_HOOK,    /* a verdict hook has run, and ended well */
     JOURNAL_TROUBLE,
 };
 

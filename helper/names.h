@@ -17,6 +17,7 @@
 
 #define NM_TRIAL_CONF "/etc/nm-trial/nm-trial.conf"
 #define NM_TRIAL_CHECK_DIR "/etc/nm-trial/check.d"
+#define NM_TRIAL_HOOK_DIR "/etc/nm-trial/verdict.d"
 
 /* The dispatcher script: in one of the directories, where it is a link into no-wait.d below it */
 #define NM_TRIAL_SCRIPT "90-nm-trial"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "plan.h"
 
-#include "check-own.h"
 #include "checks.h"
 #include "doctor.h"
 #include "journal.h"
 #include "names.h"
 #include "os.h"
+#include "own.h"
 #include "profiles.h"
 #include "storage.h"
 #include "store.h"
@@ -246,7 +246,8 @@ static gboolean check_fits(const char *name, const char *why_not_nm, const Profi
                            "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
                            "--confirm manual.",
                            stray->id);
-    return check_own_fit(name, &failure) || plan_refuse(error, "--check %s: %s.", name, failure->message);
+    return own_fit(NM_TRIAL_CHECK_DIR, name, &failure) ||
+           plan_refuse(error, "--check %s: %s.", name, failure->message);
 }
 
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,

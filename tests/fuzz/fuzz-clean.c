@@ -3,8 +3,8 @@
  * text stays as it is. The first byte is a limit, an exit status and a signal. */
 #include "fuzz.h"
 
-#include "check-own.h"
 #include "journal.h"
+#include "own.h"
 
 #include <string.h>
 
@@ -17,7 +17,7 @@ static void assert_stays(const char *clean)
 
 static void look_at_words(int status, const char *text, const char *end)
 {
-    g_autofree char *words = check_own_words(status, text);
+    g_autofree char *words = own_words(status, text);
 
     fuzz_assert_clean(words, JOURNAL_NAME_MAX + strlen("killed by signal 127 (as libc has it, 30 bytes): "));
     if (status) /* how it ended stands where no limit cuts it off */
@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     uint8_t number = fuzz_byte(&in);
     g_autofree char *text = fuzz_rest(&in);
     g_autofree char *clean = journal_clean(text), *cut = journal_clean_to(text, number);
-    g_autofree char *line = check_own_line(text);
+    g_autofree char *line = own_line(text);
 
     fuzz_assert_clean(clean, JOURNAL_NAME_MAX);
     fuzz_assert_clean(cut, number);

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The operator's own checks: what they say counts, what they do harms nobody, and what others may write is not run."""
-import json
 import os
 import pathlib
 import re
@@ -9,37 +8,16 @@ import time
 import unittest
 
 from case import Case, keyfile, uuid_of, wait_for
+from own import LOOK_AROUND, Own
 
 CHECKS = "etc/nm-trial/check.d"
-PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-PYTHON_IGNORES = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1  # by itself, at its start
-# Leaves what it was given in /run/seen, whole or not at all.
-LOOK_AROUND = """#!/usr/bin/python3
-import json, os
-links = ((fd, f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd"))
-fds = {fd: os.readlink(link) for fd, link in links if os.path.lexists(link)}
-seen = {name: open(f"/proc/self/{name}").read() for name in ("environ", "status", "stat", "oom_score_adj")}
-seen.update(fds=fds, cwd=os.getcwd(), umask=oct(os.umask(0)))
-json.dump(seen, open("/run/seen.new", "w"))
-os.rename("/run/seen.new", "/run/seen")
-"""
 
 
-class OwnCase(Case):
+class OwnCase(Own, Case):
+    directory = CHECKS
+
     def check(self, text, name="mine"):
-        """Installs a check, as root would; what a running trial's /etc is compared to knows it."""
-        directory = self.device.disk / CHECKS
-        directory.mkdir(exist_ok=True)
-        temporary = directory / f".{name}"
-        temporary.write_text(text if text.startswith("#!") else f"#!/bin/sh\n{text}\n")
-        temporary.chmod(0o755)
-        os.rename(temporary, directory / name)
-        self.expected_now()
-        return directory / name
-
-    def expected_now(self):
-        if self.before is not None:
-            self.before = self.files()
+        return self.put(text, name)
 
     def judged(self, name="mine"):
         """The agent's last word of that check: (state, output)."""
@@ -61,10 +39,6 @@ class OwnCase(Case):
     def answer(self, text):
         """What a check that begins with ANSWER does from now on."""
         self.device.run("sh", "-c", "cat >/run/answer.new; mv /run/answer.new /run/answer", stdin=text)
-
-    def sleeping(self):
-        """What is left of the checks that sleep."""
-        return self.device.run("pgrep", "-f", "^sleep 30[0-9]$", check=False).stdout.split()
 
     ANSWER = "[ ! -e /run/answer ] || . /run/answer"
 
@@ -149,21 +123,8 @@ class Judging(OwnCase):
 
 
 class Surroundings(OwnCase):
-    def assert_bare(self, trial):
-        seen = json.loads(self.device.run("cat", "/run/seen").stdout)
-        self.assertEqual(sorted(seen["environ"].rstrip("\0").split("\0")), sorted((
-            f"PATH={PATH}", f"NM_TRIAL_ID={trial}", "NM_TRIAL_IFACE=eth0", f"NM_TRIAL_UUID={uuid_of('good')}")))
-        self.assertEqual((seen["cwd"], seen["umask"], seen["oom_score_adj"]), ("/", "0o77", "0\n"))
-        fds = seen["fds"]
-        self.assertEqual(fds.pop("0"), "/dev/null")
-        self.assertRegex(fds.pop("1") + fds.pop("2"), r"^(pipe:\[\d+\])\1$")
-        # A script's interpreter has to be given the script.
-        self.assertEqual(set(fds.values()), {f"/{CHECKS}/mine"})
-        status = dict(line.split(":\t", 1) for line in seen["status"].splitlines())
-        self.assertEqual((int(status["SigBlk"], 16), int(status["SigIgn"], 16) & ~PYTHON_IGNORES), (0, 0))
-        pid, rest = seen["stat"].split(" (", 1)
-        group, session, terminal = rest.rsplit(") ", 1)[1].split()[2:5]
-        self.assertEqual((group, session, terminal), (pid, pid, "0"))
+    def given(self, trial):
+        self.assert_bare((f"NM_TRIAL_ID={trial}", "NM_TRIAL_IFACE=eth0", f"NM_TRIAL_UUID={uuid_of('good')}"))
 
     def test_bare_for_the_agent_and_for_confirm_and_for_start(self):
         self.check(LOOK_AROUND)
@@ -174,17 +135,17 @@ class Surroundings(OwnCase):
             started = self.device.run("sh", "-c", noisy, "sh", "start", "good", "--confirm", "manual", "--check", "mine",
                                       "--timeout", "60s")
             trial = self.started_as(started.stdout)
-            self.assert_bare(trial)
+            self.given(trial)
         with self.step(who="the agent, whose own place among the killed is no check's"):
             pathlib.Path(f"/proc/{self.helpers()[0]}/oom_score_adj").write_text("300")
             self.device.run("rm", "-rf", "/run/seen")
             wait_for("the agent's round", lambda: self.device.test("test -e /run/seen"))
-            self.assert_bare(trial)
+            self.given(trial)
         with self.step(who="confirm"):
             self.wait_judged("passing")
             self.device.run("rm", "-rf", "/run/seen")
             self.device.run("sh", "-c", noisy, "sh", "confirm", trial)
-            self.assert_bare(trial)
+            self.given(trial)
         self.assert_promoted(trial, "good", "confirmed")
 
     def test_a_program_is_left_no_descriptor_and_no_signal_ignored(self):
@@ -365,9 +326,6 @@ class CutOff(OwnCase):
         trial = self.trying(timeout="120s")
         return trial, int(wait_for("the agent's check, after the baseline's", lambda: self.device.run(
             "sed", "-n", "2p", "/run/pids").stdout))
-
-    def alive(self, pid):
-        return self.device.test(f"test -e /proc/{pid} && ! grep -q '^State:.Z' /proc/{pid}/status")
 
     def test_the_agent_is_killed(self):
         """The kernel kills the check with it. (Its children it does not: under systemd the unit's end does.)"""

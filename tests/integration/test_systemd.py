@@ -113,9 +113,7 @@ class Systemd(SystemdCase):
     @explained
     def test_an_own_check_with_readmes_drop_in(self):
         """... but for what the administrator gives them."""
-        directory = self.container.root / "etc/systemd/system/nm-trial.service.d"
-        directory.mkdir(parents=True)
-        (directory / "override.conf").write_text(example("systemctl edit nm-trial.service"))
+        self.edit("nm-trial.service", example("What needs more, to change its user"))
         self.container.run("systemctl", "daemon-reload")
         self.assertEqual(self.in_the_sandbox(), "route ping names packets user nice")
 

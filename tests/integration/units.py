@@ -94,6 +94,10 @@ class SystemdCase(Words, unittest.TestCase):
 
     def drop_in(self, unit, text):
         """More of [Service] for that unit, from the next daemon-reload or boot on."""
-        path = self.container.root / f"etc/systemd/system/{unit}.d/test.conf"
+        self.edit(unit, f"[Service]\n{text}")
+
+    def edit(self, unit, text):
+        """As `systemctl edit` leaves it, but for the daemon-reload."""
+        path = self.container.root / f"etc/systemd/system/{unit}.d/override.conf"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(f"[Service]\n{text}")
+        path.write_text(text)

@@ -297,6 +297,80 @@ static int no_sync(int fd)
     return 0;
 }
 
+static void assert_untold(const Scratch *dir, const char *open, const char *id)
+{
+    g_autoptr(JsonObject) entry = history_untold(dir, open);
+    g_assert_cmpstr(entry ? text_of(entry, "id") : NULL, ==, id);
+}
+
+static void assert_told(const Scratch *dir, const char *id)
+{
+    g_autoptr(GError) error = NULL;
+    g_assert_true(history_told(dir, id, &error));
+    g_assert_no_error(error);
+}
+
+/* Verdicts whose hooks have still to run: the oldest one first, the open trial's not yet, and whatever else
+ * happens to the history, until they have; nobody but the agent sees it. */
+static void test_untold(void)
+{
+    g_autoptr(Scratch) dir = scratch_new();
+    const char *body =
+        "[{\"id\":\"0000000c\",\"untold\":true},{\"id\":\"0000000b\",\"verdict\":\"promoted\"},"
+        "{\"id\":\"0000000a\",\"untold\":true},{\"untold\":true},\"untold\"]";
+    gsize length = 0;
+    g_autofree char *sealed = envelope_seal("nm-trial-history", 1, body, strlen(body), &length);
+
+    assert_untold(dir, NULL, NULL);
+    g_free(scratch_put(dir, NM_TRIAL_HISTORY, sealed));
+    assert_untold(dir, NULL, "0000000a");
+    assert_untold(dir, "0000000a", "0000000c");
+    add_id(dir, 5); /* there are no hooks here: it is told */
+    assert_untold(dir, NULL, "0000000a");
+    assert_told(dir, "0000000a");
+    assert_untold(dir, NULL, "0000000c");
+    assert_untold(dir, "0000000c", NULL);
+    assert_told(dir, "0000000c");
+    assert_told(dir, "0000000f"); /* 64 others have come since */
+    assert_untold(dir, NULL, NULL);
+
+    g_free(scratch_put(dir, NM_TRIAL_HISTORY, sealed));
+    g_autoptr(JsonArray) history = load(dir);
+    g_assert_false(json_object_has_member(history_find(history, "0000000c"), "untold"));
+    g_free(scratch_put(dir, NM_TRIAL_HISTORY, "rubbish"));
+    assert_untold(dir, NULL, NULL);
+    assert_told(dir, "0000000c");
+}
+
+/* A word that is not durable would be one too few: the disk's failure is told, and the rest stays. */
+static void test_told_fails(void)
+{
+    const char *body = "[{\"id\":\"0000000a\",\"untold\":true}]";
+    gsize length = 0;
+    g_autofree char *sealed = envelope_seal("nm-trial-history", 1, body, strlen(body), &length);
+
+    for (int n = 1, reached = TRUE; reached; n++) {
+        g_autoptr(Scratch) dir = scratch_new();
+        g_autoptr(GError) error = NULL;
+        g_free(scratch_put(dir, NM_TRIAL_HISTORY, sealed));
+        disk_watch();
+        disk.fail_at = n;
+        gboolean done = history_told(dir, "0000000a", &error);
+        reached = disk.calls >= n;
+        const char *call = reached ? disk.log->pdata[n - 1] : "";
+        gboolean write = g_str_has_prefix(call, "write ") || g_str_has_prefix(call, "fsync ") ||
+                         g_str_has_prefix(call, "renameat ");
+        g_test_message("%s", call);
+        disk_unwatch();
+        g_assert_true(done == !error);
+        g_assert_false(done && write);
+        g_autoptr(JsonArray) history = load(dir);
+        g_assert_nonnull(history_find(history, "0000000a"));
+        if (done && !reached)
+            assert_untold(dir, NULL, NULL);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -313,6 +387,8 @@ int main(int argc, char **argv)
     g_test_add_func("/history/unusable-is-set-aside", test_unusable_is_set_aside);
     g_test_add_func("/history/untrusted-is-set-aside", test_untrusted_is_set_aside);
     g_test_add_func("/history/odd-entries", test_odd_entries);
+    g_test_add_func("/history/untold", test_untold);
+    g_test_add_func("/history/told-fails", test_told_fails);
     g_test_add_func("/history/fails/changes", test_changes_fail);
     g_test_add_func("/history/fails/looks", test_looks_fail);
     return g_test_run();

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Own checks, as far as none is run: names, whose files are to be trusted, and words for their ends. How they
- * are run: tests/integration. */
-#include "check-own.h"
+/* The administrator's executables, as far as none is run: names, whose files are to be trusted, and words for
+ * their ends. How they are run: tests/integration. */
+#include "own.h"
+
+#include "check-device.h"
 #include "check-trust.h"
+#include "names.h"
 #include "scratch.h"
 
 #include <fcntl.h>
@@ -14,24 +17,36 @@
 
 static void test_names(void)
 {
-    static const char *const good[] = {"http", "My-check_2", "NM", "-", "0"};
-    static const char *const bad[] = {"",     "none", ".",    "..",         "a/b", "/etc/passwd",
-                                      "a.sh", "a b",  "a\nb", "b\xc3\xbcro"};
+    static const char *const good[] = {"http", "My-check_2", "NM", "-", "0", "none"};
+    static const char *const bad[] = {"",     ".",   "..",   "a/b",        "/etc/passwd",
+                                      "a.sh", "a b", "a\nb", "b\xc3\xbcro"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(good); i++)
-        g_assert_true(check_own_name(good[i]));
+        g_assert_true(own_name(good[i]));
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++)
-        g_assert_false(check_own_name(bad[i]));
+        g_assert_false(own_name(bad[i]));
+    g_assert_true(check_device_known("http"));
+    g_assert_false(check_device_known("none")); /* which is a word for no check */
 }
 
 static void test_missing(void)
 {
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(check_own_fit("no-such-check", &error));
+    g_assert_false(own_fit(NM_TRIAL_CHECK_DIR, "no-such-check", &error));
     g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
     g_assert_nonnull(strstr(error->message, "/etc/nm-trial/check.d/no-such-check")); /* where */
     g_assert_nonnull(strstr(error->message, "0755"));                                /* and how */
+}
+
+/* Not passed over in silence: ".sh" is no backup's ending, and whoever wrote it waits for it to run. */
+static void test_misnamed(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(own_fit("/usr/bin", "[", &error));
+    g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL);
+    g_assert_true(g_str_has_prefix(error->message, "/usr/bin/[ has more in its name than letters"));
 }
 
 /* As waitpid() has them (POSIX gives macros to read them, none to make them). */
@@ -57,10 +72,10 @@ static void test_words(void)
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *words = check_own_words(cases[i].status, cases[i].said);
+        g_autofree char *words = own_words(cases[i].status, cases[i].said);
         g_assert_cmpstr(words, ==, cases[i].words);
     }
-    g_autofree char *flood = g_strnfill(4096, 'y'), *words = check_own_words(EXITED(1), flood);
+    g_autofree char *flood = g_strnfill(4096, 'y'), *words = own_words(EXITED(1), flood);
     g_assert_cmpuint(strlen(words), <, 300);
     g_assert_true(g_str_has_prefix(words, "exit status 1: yyy"));
 }
@@ -235,14 +250,15 @@ static void test_no_file(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/check-own/names", test_names);
-    g_test_add_func("/check-own/missing", test_missing);
-    g_test_add_func("/check-own/words", test_words);
-    g_test_add_func("/check-own/trusted", test_trusted);
-    g_test_add_func("/check-own/is-what-was-looked-at", test_is_what_was_looked_at);
-    g_test_add_func("/check-own/modes", test_modes);
-    g_test_add_func("/check-own/owners", test_owners);
-    g_test_add_func("/check-own/link-through-open-country", test_a_link_through_open_country);
-    g_test_add_func("/check-own/no-file", test_no_file);
+    g_test_add_func("/own/names", test_names);
+    g_test_add_func("/own/missing", test_missing);
+    g_test_add_func("/own/misnamed", test_misnamed);
+    g_test_add_func("/own/words", test_words);
+    g_test_add_func("/own/trusted", test_trusted);
+    g_test_add_func("/own/is-what-was-looked-at", test_is_what_was_looked_at);
+    g_test_add_func("/own/modes", test_modes);
+    g_test_add_func("/own/owners", test_owners);
+    g_test_add_func("/own/link-through-open-country", test_a_link_through_open_country);
+    g_test_add_func("/own/no-file", test_no_file);
     return g_test_run();
 }
