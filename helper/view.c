@@ -337,6 +337,8 @@ static void print_status(const Record *record, gboolean unreadable)
         print_entry("      Last: ", last);
     if (!record)
         terminal_print(NEXT, "nm-trial start CANDIDATE --wait");
+    if (last)
+        terminal_print(MORE, "journalctl -x NM_TRIAL_ID=%s", id);
     g_auto(GStrv) lines = journal_last(id, JOURNAL_LINES);
     for (char **line = lines; *line; line++)
         terminal_print("", "%s%s", line == lines ? "\n" : "", *line);

@@ -39,8 +39,9 @@ class Panes:
         """Runs it in the device, on a terminal of so many columns and 24 lines."""
         self.count += 1  # a session of its own: Ctrl-C is not for nsenter
         name = f"pane{self.count}"
+        command = ("env", "TERM=screen", *environment, "sh", "-c", RUN, "sh", *command)
         self.tmux("new-session", "-d", "-s", name, "-x", columns, "-y", 24,
-                  *self.device.inside("setsid", "--ctty", "env", "TERM=screen", *environment, "sh", "-c", RUN, "sh", *command))
+                  *self.device.inside("setsid", "--ctty", *command))
         return Pane(self, name)
 
 

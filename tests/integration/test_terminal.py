@@ -141,9 +141,11 @@ class Terminal(Case):
         self.trial("cancel")
         self.wait_verdict(trial)
         piped = self.looks("status")
-        self.assertRegex(piped, rf"^No trial is open\.\n      Last: \S+Z  {trial}  reverted \(cancelled\)\n"
-                                rf'            "{NAME}" in place of "lan" on eth0\n      Next: nm-trial start CANDIDATE --wait\n$')
-        self.assertRegex(self.looks("history"), rf'^\S+Z  {trial}  reverted \(cancelled\)\n  "{NAME}" in place of "lan" on eth0\n$')
+        verdict, pair = rf"\S+Z  {trial}  reverted \(cancelled\)", f'"{NAME}" in place of "lan" on eth0'
+        self.assertRegex(piped, rf"^No trial is open\.\n      Last: {verdict}\n            {pair}\n"
+                                r"      Next: nm-trial start CANDIDATE --wait\n"
+                                rf"            journalctl -x NM_TRIAL_ID={trial}\n$")
+        self.assertRegex(self.looks("history"), rf"^{verdict}\n  {pair}\n$")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What confirm, cancel, extend and wait answer, and that a wrong word changes nothing."""
-import contextlib
-import os
-import pty
-import re
-import subprocess
 import time
 import unittest
 
