@@ -292,6 +292,7 @@ static void print_open(const Record *record)
     g_autofree char *since = duration_text((os.boottime_ms() - record->started_ms) / 1000);
     g_autofree char *by = journal_clean(record->started_by), *why = journal_clean(record->detail);
     g_autoptr(JsonArray) pairs = pairs_of(record, NULL), checks = view_checks(record);
+    g_autofree char *watched = agent_trial(NM_TRIAL_RUN_DIR);
     const char *label = "    Checks: ";
 
     terminal_print("", "%s", head);
@@ -306,6 +307,8 @@ static void print_open(const Record *record)
     }
     if (*why)
         terminal_print("       Why: ", "%s", why);
+    if (!watched)
+        terminal_print(NEXT, "systemctl start " NM_TRIAL_UNIT);
     if (!trying)
         terminal_print(NEXT, "nm-trial wait %s", record->id);
     else if (trial->confirm == CONFIRM_MANUAL)

@@ -83,7 +83,9 @@ class Terminal(Case):
         self.device.run("touch", HOLD)
         self.device.run("pkill", "-KILL", "-f", "nm-trial agent$")
         pane.wait("that nobody watches", lambda lines: re.search(r"s left, no agent; ", lines[-1]))
-        self.assertIn("left, no agent\n", self.trial("status").stdout)
+        status = self.trial("status").stdout
+        self.assertIn("left, no agent\n", status)
+        self.assertIn("\n      Next: systemctl start nm-trial.service\n", status)
         self.release_agent()
         pane.wait("an agent again", lambda lines: "no agent" not in lines[-1])
         pane.type("C-c")
