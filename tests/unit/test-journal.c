@@ -28,7 +28,7 @@ static const char *const written[] = {
     "MESSAGE=trial 0123abcd: the oldest",
     "MESSAGE=trial 0123abcd: the candidate is active",
     "MESSAGE=of another kind",
-    "MESSAGE=trial 0123abcd: " HOSTILE,
+    ("MESSAGE=trial 0123abcd: " HOSTILE),
 };
 static GString *matches;
 static gsize position;
