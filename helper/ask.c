@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define ID_HELP "ID: as `start` printed it and `nm-trial status` shows it; without one: the open trial's.\n"
+#define ID_HELP "ID: as `start` printed it; without one: the open trial's.\n"
 /* What is left to do after the answer is the agent's; a dead one is asked for again. */
 #define SUMMON_MS 3000
 

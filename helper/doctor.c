@@ -5,6 +5,7 @@
 #include "names.h"
 #include "profile.h"
 #include "profiles.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #include <json-glib/json-glib.h>
@@ -31,11 +32,11 @@ static const struct {
 static const struct {
     const char *name;
     const char *shown; /* a failure must be seen without colours, too */
-    const char *colour;
+    enum terminal_colour colour;
 } states[] = {
-    [FINDING_OK] = {"ok", "ok", "\033[32m"},
-    [FINDING_WARNING] = {"warning", "warning", "\033[33m"},
-    [FINDING_FAILURE] = {"failure", "FAILURE", "\033[1;31m"},
+    [FINDING_OK] = {"ok", "ok     ", TERMINAL_GREEN},
+    [FINDING_WARNING] = {"warning", "warning", TERMINAL_YELLOW},
+    [FINDING_FAILURE] = {"failure", "FAILURE", TERMINAL_RED},
 };
 
 static void finding_free(gpointer data)
@@ -168,15 +169,15 @@ static void print_json(const Doctor *doctor)
 
 static void print_text(const Doctor *doctor)
 {
-    gboolean colours = isatty(STDOUT_FILENO) == 1;
     guint failures = count(doctor, FINDING_FAILURE), warnings = count(doctor, FINDING_WARNING);
 
     for (guint i = 0; i < doctor->findings->len; i++) {
         const struct finding *finding = doctor->findings->pdata[i];
-        printf("%s%-8s%s %-16s %s\n", colours ? states[finding->state].colour : "",
-               states[finding->state].shown, colours ? "\033[0m" : "", finding->name, finding->text);
+        g_autofree char *state =
+            terminal_mark(STDOUT_FILENO, states[finding->state].colour, "", states[finding->state].shown);
+        terminal_print("", "%s  %-16s %s", state, finding->name, finding->text);
         if (*finding->advice)
-            printf("         advice: %s\n", finding->advice);
+            terminal_print("         ", "advice: %s", finding->advice);
     }
     printf("%s: %u failure%s, %u warning%s.\n",
            failures ? "A trial on this device cannot be trusted" : "This device is fit for trials", failures,

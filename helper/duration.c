@@ -26,3 +26,12 @@ gboolean duration_parse(const char *option, const char *text, gint64 *ret_ms, GE
                 "%s \"%s\" is no duration from 1 s to 24 h. Write it as 90, 90s, 10m or 1h.", option, shown);
     return FALSE;
 }
+
+char *duration_text(gint64 s)
+{
+    if (s < 120)
+        return g_strdup_printf("%d s", (int)s);
+    if (s < 2 * 3600)
+        return g_strdup_printf("%d min %d s", (int)s / 60, (int)s % 60);
+    return g_strdup_printf("%d h %d min", (int)(s / 3600), (int)(s / 60 % 60));
+}

@@ -9,7 +9,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
-#define FLUSH_MS 1000
+#define PATIENCE_MS 1000
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 static const struct {
@@ -108,20 +108,21 @@ static gpointer send_all(gpointer data)
     }
 }
 
+/* Takes the fields. */
 static void send(GPtrArray *fields)
 {
     if (!sender) {
         entries = g_async_queue_new_full(NULL);
         sender = g_thread_new("journal", send_all, NULL);
     }
-    g_async_queue_push(entries, g_ptr_array_ref(fields));
+    g_async_queue_push(entries, fields);
 }
 
 void journal_flush(void)
 {
     if (!sender)
         return;
-    for (int waited_ms = 0; waited_ms < FLUSH_MS && g_async_queue_length(entries) > -1; waited_ms++)
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && g_async_queue_length(entries) > -1; waited_ms++)
         g_usleep(1000); /* -1: all is sent, and the thread waits for more */
     if (g_async_queue_length(entries) > -1)
         return; /* it hangs; the process ends without it */
@@ -152,5 +153,63 @@ void journal_say(enum journal_event event, const Record *record, int pair, const
     add(fields, "SYSLOG_IDENTIFIER", NM_TRIAL_IDENTIFIER);
     if (record)
         add_record(fields, record, pair);
-    send(fields);
+    send(g_steal_pointer(&fields));
+}
+
+/* Reading: a journal on a slow disk may take its time, too. The thread may outlive who waits for it. */
+static struct {
+    char id[RECORD_ID_LENGTH + 1];
+    guint most;
+    char **lines; /* set last */
+} reading;
+
+/* "Jan 31 12:00:00 the candidate is active on eth0" */
+static char *line_of(sd_journal *journal, const char *prefix)
+{
+    const void *data = NULL;
+    size_t length = 0;
+    uint64_t us = 0;
+
+    if (sd_journal_get_data(journal, "MESSAGE", &data, &length) < 0 ||
+        sd_journal_get_realtime_usec(journal, &us) < 0)
+        return g_strdup("");
+    g_autofree char *field = g_strndup(data, length);
+    const char *message = field + strlen("MESSAGE=");
+    g_autofree char *clean = journal_clean_to(
+        message + (g_str_has_prefix(message, prefix) ? strlen(prefix) : 0), JOURNAL_LINE_MAX);
+    g_autoptr(GDateTime) at = g_date_time_new_from_unix_local((gint64)(us / G_USEC_PER_SEC));
+    g_autofree char *clock = g_date_time_format(at, "%b %d %T");
+    return g_strdup_printf("%s %s", clock, clean);
+}
+
+static gpointer read_last(gpointer data)
+{
+    g_autofree char *match = g_strconcat("NM_TRIAL_ID=", reading.id, NULL);
+    g_autofree char *prefix = g_strdup_printf("trial %s: ", reading.id);
+    GPtrArray *lines = g_ptr_array_new();
+    sd_journal *journal = NULL;
+
+    (void)data;
+    if (sd_journal_open(&journal, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM) >= 0 &&
+        sd_journal_add_match(journal, match, 0) >= 0 && sd_journal_add_match(journal, "_UID=0", 0) >= 0 &&
+        sd_journal_seek_tail(journal) >= 0)
+        while (lines->len < reading.most && sd_journal_previous(journal) > 0)
+            g_ptr_array_insert(lines, 0, line_of(journal, prefix));
+    sd_journal_close(journal);
+    g_ptr_array_add(lines, NULL);
+    g_atomic_pointer_set(&reading.lines, (char **)g_ptr_array_free(lines, FALSE));
+    return NULL;
+}
+
+char **journal_last(const char *id, guint most)
+{
+    g_strlcpy(reading.id, id, sizeof reading.id);
+    reading.most = most;
+    GThread *reader = g_thread_new("journal", read_last, NULL);
+    for (int waited_ms = 0; waited_ms < PATIENCE_MS && !g_atomic_pointer_get(&reading.lines); waited_ms++)
+        g_usleep(1000);
+    if (!g_atomic_pointer_get(&reading.lines))
+        return g_new0(char *, 1);
+    g_thread_join(reader);
+    return g_steal_pointer(&reading.lines);
 }

@@ -54,8 +54,13 @@ static void help(FILE *to)
  * stays. */
 static void clear_environment(void)
 {
-    static const char kept[][24] = {"DBUS_SYSTEM_BUS_ADDRESS", "NOTIFY_SOCKET", "WATCHDOG_",
-                                    "NM_TRIAL_BOOT_ID", "SUDO_USER"};
+    static const char kept[][24] = {"DBUS_SYSTEM_BUS_ADDRESS",
+                                    "NOTIFY_SOCKET",
+                                    "WATCHDOG_",
+                                    "NM_TRIAL_BOOT_ID",
+                                    "SUDO_USER",
+                                    "TERM=",
+                                    "NO_COLOR="};
     char **to = environ;
     for (char **from = environ; *from; from++)
         for (gsize i = 0; i < G_N_ELEMENTS(kept); i++)

@@ -9,7 +9,6 @@
 #include "verbs.h"
 
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -46,8 +45,7 @@ static gboolean understand(const struct words *words, Options *options, GError *
 static char *started_by(void)
 {
     const char *sudo = g_getenv("SUDO_USER");
-    const struct passwd *user = getpwuid(getuid());
-    return journal_clean(sudo ? sudo : user ? user->pw_name : "root");
+    return journal_clean(sudo ? sudo : "root");
 }
 
 /* Says it before the network changes under the caller, but waits for no stopped terminal: the lock is held.
@@ -56,7 +54,6 @@ static void announce(const Record *record, const Options *options)
 {
     struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
     g_autoptr(GString) text = g_string_new(NULL);
-    const char *stays = record->trial.n_pairs == 1 ? "It stays" : "They stay";
 
     g_string_printf(text, "trial %s\n", record->id);
     for (int i = 0; i < record->trial.n_pairs; i++) {
@@ -73,13 +70,11 @@ static void announce(const Record *record, const Options *options)
                                    device, back);
     }
     if (options->manual)
-        g_string_append_printf(text, "%s if confirmed", stays);
+        g_string_append(text, "Kept if confirmed");
     else
-        g_string_append_printf(text, "%s if the checks pass for %" G_GINT64_FORMAT " s", stays,
-                               options->hold_ms / 1000);
-    g_string_append_printf(text, " within %" G_GINT64_FORMAT " s. To keep %s%s: nm-trial confirm %s\n",
-                           options->timeout_ms / 1000, record->trial.n_pairs == 1 ? "it" : "them",
-                           options->manual ? "" : " at once", record->id);
+        g_string_append_printf(text, "Kept if the checks pass for %d s", (int)(options->hold_ms / 1000));
+    g_string_append_printf(text, " within %d s%s: nm-trial confirm %s\n", (int)(options->timeout_ms / 1000),
+                           options->manual ? "" : "; at once", record->id);
 
     if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
         (void)!write(STDOUT_FILENO, text->str, text->len);

@@ -2,6 +2,8 @@
 /* status and history: what is going on, and what went before. */
 #include "view.h"
 
+#include "agent.h"
+#include "duration.h"
 #include "history.h"
 #include "journal.h"
 #include "names.h"
@@ -11,8 +13,13 @@
 
 #include <glib/gstdio.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define STATUS_SCHEMA 1
+#define JOURNAL_LINES 5
+/* Labels of one width */
+#define NEXT "      Next: "
+#define MORE "            "
 
 /* What the agent published last; NULL: nothing of this trial. */
 static JsonArray *published(const char *id)
@@ -70,50 +77,102 @@ static const char *text_of(JsonObject *object, const char *name)
     return json_object_get_string_member_with_default(object, name, "");
 }
 
-static const char *uuid_of(JsonObject *pair, const char *role)
+/* NULL: the pair has none in that role. */
+static JsonObject *profile_of(JsonObject *pair, const char *role)
 {
     JsonNode *profile = json_object_get_member(pair, role);
-    return profile && JSON_NODE_HOLDS_OBJECT(profile) ? text_of(json_node_get_object(profile), "uuid") : "";
+    return profile && JSON_NODE_HOLDS_OBJECT(profile) ? json_node_get_object(profile) : NULL;
 }
 
-/* "eth0: new-uplink in place of lan" */
-static char *pair_text(JsonObject *pair)
+char *view_head(const Record *record, int fd, gboolean whole)
 {
-    JsonNode *replaced = json_object_get_member(pair, "replaced");
-    JsonObject *candidate = json_object_get_object_member(pair, "candidate");
-    gboolean some = replaced && JSON_NODE_HOLDS_OBJECT(replaced);
-    g_autofree char *from = journal_clean(some ? text_of(json_node_get_object(replaced), "id") : "nothing");
-    g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
-    g_autofree char *device = journal_clean(text_of(pair, "device"));
-    if (some && strcmp(uuid_of(pair, "candidate"), uuid_of(pair, "replaced")) == 0)
-        return g_strdup_printf("%s: new content of \"%s\"", device, from);
-    return g_strdup_printf("%s: \"%s\" in place of %s%s%s", device, to, some ? "\"" : "", from,
-                           some ? "\"" : "");
+    const struct trial *trial = &record->trial;
+    gboolean trying = trial->state == TRIAL_TRYING;
+    const char *state = trial_state_name(trial->state), *id = whole ? record->id : "";
+    g_autofree char *watched = agent_trial(NM_TRIAL_RUN_DIR);
+    g_autofree char *left = duration_text(MAX(trial->deadline_ms - os.boottime_ms() + 999, 0) / 1000);
+    g_autofree char *what = g_strconcat(whole ? "trial " : "", id, whole ? ": " : "", state, NULL);
+    g_autofree char *mark = terminal_mark(fd,
+                                          trying                            ? TERMINAL_YELLOW
+                                          : trial->state == TRIAL_PROMOTING ? TERMINAL_GREEN
+                                                                            : TERMINAL_RED,
+                                          "\u25cf ", what);
+    GString *line = g_string_new(mark);
+
+    if (!trying)
+        g_string_append_printf(line, " (%s)", trial_reason_name(trial->reason));
+    else if (whole || terminal_able(fd))
+        g_string_append_printf(line, ", %s left", left);
+    if (!watched)
+        g_string_append(line, ", no agent");
+    return g_string_free(line, FALSE);
+}
+
+void view_add_check(GString *line, JsonObject *check, int fd, gboolean brief, gboolean where)
+{
+    const char *state = text_of(check, "state");
+    gboolean passing = strcmp(state, "passing") == 0, failing = strcmp(state, "failing") == 0;
+    gboolean word = where || !terminal_able(fd);
+    g_autofree char *text = g_strconcat(text_of(check, "name"), word ? " " : NULL, state, NULL);
+    g_autofree char *mark = terminal_mark(fd,
+                                          passing   ? TERMINAL_GREEN
+                                          : failing ? TERMINAL_RED
+                                                    : TERMINAL_PLAIN,
+                                          passing   ? "\u2713 "
+                                          : failing ? "\u2717 "
+                                                    : "? ",
+                                          text);
+    g_autofree char *device = journal_clean(text_of(check, "device"));
+    g_autofree char *since = duration_text(json_object_get_int_member_with_default(check, "since", 0));
+
+    g_string_append(line, mark);
+    if (where)
+        g_string_append_printf(line, " on %s", device);
+    if (!brief)
+        g_string_append_printf(line, " for %s", since);
+}
+
+/* "new-uplink" in place of "lan" on eth0 */
+static void print_pairs(const char *label, const char *more, JsonArray *pairs)
+{
+    for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
+        JsonObject *pair = json_array_get_object_element(pairs, i);
+        JsonObject *candidate = profile_of(pair, "candidate"), *replaced = profile_of(pair, "replaced");
+        g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
+        g_autofree char *from = journal_clean(replaced ? text_of(replaced, "id") : "nothing");
+        g_autofree char *device = journal_clean(text_of(pair, "device"));
+        const char *quote = replaced ? "\"" : "";
+        if (candidate && replaced && strcmp(text_of(candidate, "uuid"), text_of(replaced, "uuid")) == 0)
+            terminal_print(label, "new content of \"%s\" on %s", from, device);
+        else
+            terminal_print(label, "\"%s\" in place of %s%s%s on %s", to, quote, from, quote, device);
+        label = more;
+    }
 }
 
 /* "2026-01-31T12:00:00Z  1a2b3c4d  reverted (check-failed)", and a line for each pair and for the detail. */
-static char *entry_text(JsonObject *entry)
+static void print_entry(const char *label, JsonObject *entry)
 {
     g_autofree char *detail = journal_clean(text_of(entry, "detail"));
-    GString *text = g_string_new(NULL);
-    JsonArray *pairs = json_object_get_array_member(entry, "pairs");
+    g_autofree char *verdict =
+        g_strdup_printf("%s (%s)", text_of(entry, "verdict"), text_of(entry, "reason"));
+    g_autofree char *mark =
+        terminal_mark(STDOUT_FILENO, history_promoted(entry) ? TERMINAL_GREEN : TERMINAL_RED, "", verdict);
+    const char *more = *label ? MORE : "  ";
 
-    g_string_printf(text, "%s  %s  %s (%s)", text_of(entry, "ended"), text_of(entry, "id"),
-                    text_of(entry, "verdict"), text_of(entry, "reason"));
-    for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
-        g_autofree char *pair = pair_text(json_array_get_object_element(pairs, i));
-        g_string_append_printf(text, "\n  %s", pair);
-    }
+    terminal_print(label, "%s  %s  %s", text_of(entry, "ended"), text_of(entry, "id"), mark);
+    print_pairs(more, more, json_object_get_array_member(entry, "pairs"));
     if (*detail)
-        g_string_append_printf(text, "\n  %s", detail);
-    return g_string_free(text, FALSE);
+        terminal_print(more, "%s", detail);
 }
 
-char *view_verdict(const char *id)
+gboolean view_verdict(const char *id)
 {
     g_autoptr(JsonArray) history = history_load(NM_TRIAL_STATE_DIR, NULL);
     JsonObject *entry = history ? history_find(history, id) : NULL;
-    return entry ? entry_text(entry) : NULL;
+    if (entry)
+        print_entry("", entry);
+    return entry != NULL;
 }
 
 /* status */
@@ -180,7 +239,8 @@ static JsonObject *status_object(const Record *record, gboolean unreadable, Netw
     json_object_set_array_member(status, "checks", record ? view_checks(record) : json_array_new());
     add_checkpoint(status, record, network);
     if (history && json_array_get_length(history) > 0)
-        json_object_set_member(status, "last", json_node_copy(json_array_get_element(history, 0)));
+        json_object_set_object_member(status, "last",
+                                      json_object_ref(json_array_get_object_element(history, 0)));
     else
         json_object_set_null_member(status, "last");
     return status;
@@ -202,7 +262,7 @@ static char *json_text(JsonNode *node)
         else /* RFC 8259: a surrogate pair */
             g_string_append_printf(text, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
     }
-    g_string_append_c(text, '\n');
+    g_string_append(text, "\n");
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -222,44 +282,69 @@ void view_publish(const char *path, const Record *record, Network *network)
         (void)g_chmod(path, 0644); /* the umask is for everything else */
 }
 
-static void print_status(JsonObject *status)
-{
-    JsonObject *last = NULL;
-    JsonNode *node = json_object_get_member(status, "last");
+/* What it was, since when, what is known of it and what to do, each beside its label */
 
-    if (strcmp(text_of(status, "state"), "none") == 0)
-        printf("No trial is open.\n");
-    else if (strcmp(text_of(status, "state"), "unreadable") == 0)
-        printf("A trial is open, but its record cannot be read; the agent sets it aside and goes back.\n");
+static void print_open(const Record *record)
+{
+    const struct trial *trial = &record->trial;
+    gboolean trying = trial->state == TRIAL_TRYING;
+    g_autofree char *head = view_head(record, STDOUT_FILENO, TRUE);
+    g_autofree char *since = duration_text((os.boottime_ms() - record->started_ms) / 1000);
+    g_autofree char *by = journal_clean(record->started_by), *why = journal_clean(record->detail);
+    g_autoptr(JsonArray) pairs = pairs_of(record, NULL), checks = view_checks(record);
+    g_autofree char *watched = agent_trial(NM_TRIAL_RUN_DIR);
+    const char *label = "    Checks: ";
+
+    terminal_print("", "%s", head);
+    print_pairs("      What: ", MORE, pairs);
+    terminal_print("     Since: ", "%s ago, started by %s", since, by);
+    for (guint i = 0; i < json_array_get_length(checks); i++, label = MORE) {
+        JsonObject *check = json_array_get_object_element(checks, i);
+        g_autofree char *output = journal_clean(text_of(check, "output"));
+        g_autoptr(GString) line = g_string_new(NULL);
+        view_add_check(line, check, STDOUT_FILENO, FALSE, TRUE);
+        terminal_print(label, "%s%s%s", line->str, *output ? ": " : "", output);
+    }
+    if (*why)
+        terminal_print("       Why: ", "%s", why);
+    if (!watched)
+        terminal_print(NEXT, "systemctl start " NM_TRIAL_UNIT);
+    if (!trying)
+        terminal_print(NEXT, "nm-trial wait %s", record->id);
+    else if (trial->confirm == CONFIRM_MANUAL)
+        terminal_print(NEXT, "kept if confirmed: nm-trial confirm %s", record->id);
+    else
+        terminal_print(NEXT, "kept if the checks pass for %d s; at once: nm-trial confirm %s",
+                       (int)(trial->hold_ms / 1000), record->id);
+    if (trying)
+        terminal_print(MORE, "to go back now: nm-trial cancel %s", record->id);
+}
+
+static void print_status(const Record *record, gboolean unreadable)
+{
+    g_autoptr(JsonArray) history = record ? NULL : history_load(NM_TRIAL_STATE_DIR, NULL);
+    JsonObject *last =
+        history && json_array_get_length(history) > 0 ? json_array_get_object_element(history, 0) : NULL;
+    const char *id = record ? record->id : last ? text_of(last, "id") : "";
+
+    if (record)
+        print_open(record);
+    else if (unreadable)
+        terminal_print(
+            "", "A trial is open, but its record cannot be read; the agent sets it aside and goes back.");
     else {
-        JsonArray *pairs = json_object_get_array_member(status, "pairs");
-        JsonArray *checks = json_object_get_array_member(status, "checks");
-        printf("Trial %s: %s", text_of(status, "id"), text_of(status, "state"));
-        if (strcmp(text_of(status, "state"), "trying") == 0)
-            printf(", %" G_GINT64_FORMAT " s left\n",
-                   json_object_get_int_member_with_default(status, "deadline_s", 0));
-        else
-            printf(" (%s)\n", text_of(status, "reason"));
-        for (guint i = 0; i < json_array_get_length(pairs); i++) {
-            g_autofree char *text = pair_text(json_array_get_object_element(pairs, i));
-            printf("  %s\n", text);
-        }
-        for (guint i = 0; i < json_array_get_length(checks); i++) {
-            JsonObject *check = json_array_get_object_element(checks, i);
-            g_autofree char *output = journal_clean(text_of(check, "output"));
-            g_autofree char *device = journal_clean(text_of(check, "device"));
-            printf("  check %s on %s: %s for %" G_GINT64_FORMAT " s%s%s\n", text_of(check, "name"), device,
-                   text_of(check, "state"), json_object_get_int_member_with_default(check, "since", 0),
-                   *output ? "\n    " : "", output);
-        }
-        if (json_object_get_boolean_member(status, "needs_confirm"))
-            printf("To keep it: nm-trial confirm %s   To go back: nm-trial cancel\n", text_of(status, "id"));
+        g_autofree char *head = terminal_mark(STDOUT_FILENO, TERMINAL_PLAIN, "\u25cb ", "No trial is open.");
+        terminal_print("", "%s", head);
     }
-    if (node && JSON_NODE_HOLDS_OBJECT(node)) {
-        last = json_node_get_object(node);
-        g_autofree char *text = entry_text(last);
-        printf("Last verdict: %s\n", text);
-    }
+    if (last)
+        print_entry("      Last: ", last);
+    if (!record)
+        terminal_print(NEXT, "nm-trial start CANDIDATE --wait");
+    if (last)
+        terminal_print(MORE, "journalctl -x NM_TRIAL_ID=%s", id);
+    g_auto(GStrv) lines = journal_last(id, JOURNAL_LINES);
+    for (char **line = lines; *line; line++)
+        terminal_print("", "%s%s", line == lines ? "\n" : "", *line);
 }
 
 int verb_status(int argc, char **argv)
@@ -279,12 +364,12 @@ int verb_status(int argc, char **argv)
     g_autoptr(Record) record = engine_load(NM_TRIAL_STATE_DIR, &error);
     if (error)
         verb_error("the record of a trial cannot be read: %s", error->message);
-    g_autoptr(JsonObject) status = status_object(record, error != NULL, context.network);
     if (json) {
+        g_autoptr(JsonObject) status = status_object(record, error != NULL, context.network);
         g_autoptr(JsonNode) root = json_node_init_object(json_node_alloc(), status);
         print_json(root);
     } else
-        print_status(status);
+        print_status(record, error != NULL);
     return EXIT_DONE;
 }
 
@@ -313,9 +398,7 @@ int verb_history(int argc, char **argv)
     }
     if (json_array_get_length(history) == 0)
         printf("No trial has ended yet.\n");
-    for (guint i = 0; i < json_array_get_length(history); i++) {
-        g_autofree char *text = entry_text(json_array_get_object_element(history, i));
-        printf("%s\n", text);
-    }
+    for (guint i = 0; i < json_array_get_length(history); i++)
+        print_entry("", json_array_get_object_element(history, i));
     return EXIT_DONE;
 }

@@ -4,6 +4,7 @@
 
 #include "network.h"
 #include "record.h"
+#include "terminal.h"
 
 #include <json-glib/json-glib.h>
 
@@ -15,5 +16,13 @@ JsonArray *view_checks(const Record *record);
  * in it. Whole or not at all, not durable. `network` NULL: NM is not asked what is active. Best effort. */
 void view_publish(const char *path, const Record *record, Network *network);
 
-/* The verdict of a closed trial in one sentence, NULL: unknown. Caller frees. */
-char *view_verdict(const char *id);
+/* How it stands, for a line that goes to `fd`: "trying, 48 s left", or, as a line for each change would be
+ * one for each second, "trying". `whole`: "trial 1a2b3c4d: trying, 48 s left". Caller frees. */
+char *view_head(const Record *record, int fd, gboolean whole);
+
+/* Adds one of those checks to such a line: "nm passing on eth0 for 4 s" (`where`: on what); in brief "nm
+ * passing". Where there are symbols, one says the state, too, and without `where` alone. */
+void view_add_check(GString *line, JsonObject *check, int fd, gboolean brief, gboolean where);
+
+/* Prints the verdict of a closed trial; FALSE: unknown. */
+gboolean view_verdict(const char *id);

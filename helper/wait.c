@@ -12,46 +12,64 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#define REDRAW_MS 1000
+#define REDRAW_MS 250 /* so that the countdown leaves out no second */
 
 struct waiting {
     const char *id;
     GMainLoop *loop;
-    gboolean terminal; /* one line that redraws; else a line for each change */
     char *shown;
     int status;
 };
 
-/* "trying  nm: passing  gateway: failing (no answer)" */
-static char *describe(const Record *record)
+/* "trying, 48 s left; nm passing for 4 s" */
+static GString *describe(const Record *record, JsonArray *checks, gboolean brief)
 {
-    g_autoptr(JsonArray) checks = view_checks(record);
-    GString *text = g_string_new(trial_state_name(record->trial.state));
+    g_autofree char *head = view_head(record, STDERR_FILENO, FALSE);
+    GString *line = g_string_new(head);
 
     for (guint i = 0; i < json_array_get_length(checks); i++) {
-        JsonObject *check = json_array_get_object_element(checks, i);
-        g_string_append_printf(text, "  %s: %s",
-                               json_object_get_string_member_with_default(check, "name", "?"),
-                               json_object_get_string_member_with_default(check, "state", "?"));
+        g_string_append(line, i == 0 ? "; " : ", ");
+        view_add_check(line, json_array_get_object_element(checks, i), STDERR_FILENO, brief,
+                       record->trial.n_pairs > 1);
     }
-    if (record->trial.state != TRIAL_TRYING)
-        g_string_append_printf(text, "  (%s)", trial_reason_name(record->trial.reason));
-    else if (record->trial.confirm == CONFIRM_MANUAL)
-        g_string_append(text, "  to be confirmed");
-    return g_string_free(text, FALSE);
+    if (record->trial.state == TRIAL_TRYING && record->trial.confirm == CONFIRM_MANUAL)
+        g_string_append(line, ", to be confirmed");
+    return line;
 }
 
+/* Why the first that fails does, as far as there is room. */
+static void add_why(GString *line, JsonArray *checks)
+{
+    for (guint i = 0; i < json_array_get_length(checks); i++) {
+        JsonObject *check = json_array_get_object_element(checks, i);
+        if (strcmp(json_object_get_string_member_with_default(check, "state", ""), "failing") == 0) {
+            g_autofree char *clean =
+                journal_clean(json_object_get_string_member_with_default(check, "output", ""));
+            g_string_append_printf(line, ": %s", clean);
+            return;
+        }
+    }
+}
+
+/* On a terminal one line that changes, else a line for each change. */
 static void draw(struct waiting *waiting, const Record *record)
 {
-    g_autofree char *text = describe(record);
-    gint64 left_ms = record->trial.deadline_ms - os.boottime_ms();
+    gboolean able = terminal_able(STDERR_FILENO);
+    int columns = terminal_columns(STDERR_FILENO) - 1; /* behind the last one some go on in the next line */
+    g_autoptr(JsonArray) checks = view_checks(record);
+    g_autoptr(GString) line = describe(record, checks, !able);
+    g_autofree char *text = NULL;
 
-    if (waiting->terminal && record->trial.state == TRIAL_TRYING)
-        fprintf(stderr, "\r\033[K%.64s  %" G_GINT64_FORMAT " s left", text, MAX(left_ms + 999, 0) / 1000);
-    else if (waiting->terminal)
-        fprintf(stderr, "\r\033[K%.78s", text);
-    else if (g_strcmp0(text, waiting->shown) != 0)
-        fprintf(stderr, "%s\n", text);
+    if (able && !terminal_fits(line->str, columns)) {
+        g_string_free(line, TRUE);
+        line = describe(record, checks, TRUE);
+    }
+    if (able)
+        add_why(line, checks);
+    text = able ? terminal_fit(line->str, columns) : g_strdup(line->str);
+    if (g_strcmp0(text, waiting->shown) == 0)
+        return;
+    fprintf(stderr, able ? "\r%s\033[K" : "%s\n", text);
     g_free(waiting->shown);
     waiting->shown = g_steal_pointer(&text);
 }
@@ -59,14 +77,10 @@ static void draw(struct waiting *waiting, const Record *record)
 /* The record is gone: the history has the verdict. */
 static void finish(struct waiting *waiting)
 {
-    g_autofree char *text = view_verdict(waiting->id);
-
     waiting->status = verb_closed(waiting->id);
-    if (waiting->terminal)
+    if (terminal_able(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
-    if (text)
-        printf("%s\n", text);
-    else {
+    if (!view_verdict(waiting->id)) {
         verb_error("trial %s is over, but the history does not know how", waiting->id);
         waiting->status = EXIT_FAILED;
     }
@@ -114,7 +128,7 @@ static gboolean on_interrupt(gpointer data)
 int wait_for(const char *id)
 {
     g_autoptr(GMainLoop) loop = g_main_loop_new(NULL, FALSE);
-    struct waiting waiting = {.id = id, .loop = loop, .terminal = isatty(STDERR_FILENO) == 1};
+    struct waiting waiting = {.id = id, .loop = loop};
     int inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
     if (inotify < 0 || inotify_add_watch(inotify, NM_TRIAL_STATE_DIR, IN_MOVED_TO | IN_DELETE) < 0) {

@@ -51,7 +51,7 @@ static gboolean is_its_turn(Engine *engine, const Good *good, GError **error)
     if (!network_get_device(engine->network, name, &device, error))
         return FALSE;
     if (device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATING) { /* whoever does that is not cut off */
-        g_set_error_literal(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "its device is being activated");
+        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "its device is being activated");
         return FALSE;
     }
     if (!good->content)

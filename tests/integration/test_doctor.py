@@ -321,7 +321,9 @@ class Doctor(Examined):
             self.assertRegex(line, r"^((ok     |warning|FAILURE)  [a-z]+ +\S|         advice: \S)")
         self.assertRegex(shown, rf"(?m)^{TOLD:7}  networkmanager   \S+ answers$")
         self.assertRegex(shown, r"(?m)^warning  connectivity     .*\n         advice: ")
-        self.assertIn("\033[", self.device.run("script", "-qec", "nm-trial doctor", "/dev/null").stdout)
+        terminal = ("script", "-qec", "nm-trial doctor", "/dev/null")
+        self.assertIn("\033[", self.device.run("env", "TERM=xterm", *terminal).stdout)
+        self.assertNotIn("\033[", self.device.run("env", "TERM=xterm", "NO_COLOR=1", *terminal).stdout)
 
         self.device.run("chmod", "0777", STATE)
         shown = self.device.run("nm-trial", "doctor", check=False)

@@ -67,10 +67,10 @@ class Ends(Edited):
         trial = self.edit_manual()
         pair = self.status()["pairs"][0]
         self.assertEqual((pair["candidate"]["uuid"], pair["replaced"]["uuid"], pair["active"]), (uuid_of("lan"),) * 3)
-        self.assertIn('eth0: new content of "lan"', self.trial("status").stdout)
+        self.assertIn('new content of "lan" on eth0', self.trial("status").stdout)
         self.trial("cancel", trial)
         self.assert_reverted(trial, None, "cancelled")
-        self.assertIn('eth0: new content of "lan"', self.trial("history").stdout)
+        self.assertIn('new content of "lan" on eth0', self.trial("history").stdout)
         self.assertTrue(self.said('reverted: "lan" is back on eth0; the new content of "lan" is dropped'))
 
     def test_autoconnect_of_the_file_does_not_count(self):

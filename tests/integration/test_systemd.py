@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The real units under a real systemd: installed as a package would, cut off in the middle of a trial, booted."""
 import json
+import re
 import unittest
 
 from device import uuid_of, wait_for
@@ -49,6 +50,7 @@ class Systemd(SystemdCase):
         self.container.profile("good", address="10.99.7.30", autoconnect=False)
         trial_id = self.start("good", check="gateway")
         self.assert_agent()
+        self.assert_status_has_the_journal(trial_id)
         # Refused (4) as long as the check has not passed.
         wait_for("a confirm that is accepted", lambda: self.trial("confirm", trial_id, check=False).returncode == 0)
         self.container.power_cut()
@@ -59,6 +61,21 @@ class Systemd(SystemdCase):
         self.assertTrue(keyfile.autoconnect(self.profile("good")))
         self.assertFalse(keyfile.autoconnect(self.profile("lan")))
         self.assert_quiet()
+
+    def assert_status_has_the_journal(self, trial_id):
+        """Its last lines, and none that others than root have written."""
+        entry = f"MESSAGE=of nobody\nNM_TRIAL_ID={trial_id}"
+        self.container.run("sh", "-c", f"echo '{entry}' | setpriv --reuid=65534 --clear-groups logger --journald")
+
+        def written(*who):
+            return self.container.run("journalctl", "-o", "cat", f"NM_TRIAL_ID={trial_id}", *who).stdout.splitlines()
+        wait_for("nobody's line", lambda: "of nobody" in written())
+
+        def shown():
+            lines = self.trial("status").stdout.partition("\n\n")[2].splitlines()
+            said = [re.sub(r"^\w{3} \d\d \d\d:\d\d:\d\d ", f"trial {trial_id}: ", line) for line in lines]
+            return len(said) > 2 and said == written("_UID=0")[-5:]
+        wait_for("the journal's last lines", shown)
 
     @explained
     def test_agent_killed_comes_back(self):

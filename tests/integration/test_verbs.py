@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What confirm, cancel, extend and wait answer, and that a wrong word changes nothing."""
-import contextlib
-import os
-import pty
-import re
-import subprocess
 import time
 import unittest
 
@@ -127,25 +122,6 @@ class Verbs(Case):
         self.bad()
         result = self.trial("start", "bad", "--wait", "--timeout", "5s", "--hold", "1s", status=5)
         self.assert_reverted(self.started_as(result.stdout), "bad", "check-failed", replaced="good")
-
-    def test_wait_on_a_terminal_shows_one_line_that_changes(self):
-        self.candidate()
-        trial = self.wait_manual("good", check="nm", timeout="7s")
-        terminal, end = pty.openpty()
-        waiting = subprocess.Popen(self.device.inside("nm-trial", "wait", trial), stdin=end, stdout=end, stderr=end)
-        os.close(end)
-        shown = b""
-        with contextlib.suppress(OSError):  # EIO: the other end is closed
-            while True:
-                shown += os.read(terminal, 4096)
-        os.close(terminal)
-        self.assertEqual(waiting.wait(20), 5)
-        lines = shown.decode().split("\r")
-        self.assertGreater(len(lines), 4, lines)
-        for word in ("trying", "nm"):
-            self.assertTrue([line for line in lines if word in line], f"{word} is not in {lines}")
-        self.assertTrue(any(re.search(r"\b[1-6]\b", line) for line in lines), f"no countdown in {lines}")
-        self.assert_reverted(trial, "good", "timeout")
 
     def test_wait_ends_when_the_trial_does(self):
         self.candidate()

@@ -94,11 +94,33 @@ static void test_message_is_clean(void)
     }
 }
 
+static void test_text(void)
+{
+    static const struct {
+        gint64 s;
+        const char *text;
+    } cases[] = {
+        {0, "0 s"},
+        {119, "119 s"},
+        {120, "2 min 0 s"},
+        {725, "12 min 5 s"},
+        {7199, "119 min 59 s"},
+        {7200, "2 h 0 min"},
+        {86399, "23 h 59 min"},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = duration_text(cases[i].s);
+        g_assert_cmpstr(text, ==, cases[i].text);
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/duration/good", test_good);
     g_test_add_func("/duration/bad", test_bad);
     g_test_add_func("/duration/message-is-clean", test_message_is_clean);
+    g_test_add_func("/duration/text", test_text);
     return g_test_run();
 }

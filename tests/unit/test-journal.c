@@ -23,6 +23,64 @@ int sd_journal_sendv(const struct iovec *iov, int n)
     return 0;
 }
 
+/* And in the place of what reads it: these entries, the newest last, with a second between two. */
+static const char *const written[] = {
+    "MESSAGE=trial 0123abcd: the oldest",
+    "MESSAGE=trial 0123abcd: the candidate is active",
+    "MESSAGE=of another kind",
+    ("MESSAGE=trial 0123abcd: " HOSTILE),
+};
+static GString *matches;
+static gsize position;
+static GMutex hanging;
+
+int sd_journal_open(sd_journal **ret, int flags)
+{
+    g_mutex_lock(&hanging);
+    g_mutex_unlock(&hanging);
+    matches = g_string_new(NULL);
+    position = 0;
+    *ret = NULL;
+    return 0;
+}
+
+int sd_journal_add_match(sd_journal *journal, const void *data, size_t size)
+{
+    g_string_append_printf(matches, "%s ", (const char *)data);
+    return 0;
+}
+
+int sd_journal_seek_tail(sd_journal *journal)
+{
+    position = G_N_ELEMENTS(written);
+    return 0;
+}
+
+int sd_journal_previous(sd_journal *journal)
+{
+    return position > 0 ? (int)position-- : 0;
+}
+
+int sd_journal_get_data(sd_journal *journal, const char *name, const void **data, size_t *length)
+{
+    g_assert_cmpstr(name, ==, "MESSAGE");
+    *data = written[position];
+    *length = strlen(written[position]);
+    return 0;
+}
+
+int sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *us)
+{
+    *us = (1000000000 + position) * G_USEC_PER_SEC;
+    return 0;
+}
+
+void sd_journal_close(sd_journal *journal)
+{
+    g_assert_cmpstr(matches->str, ==, "NM_TRIAL_ID=0123abcd _UID=0 ");
+    g_string_free(g_steal_pointer(&matches), TRUE);
+}
+
 static const char *field(const char *name)
 {
     g_autofree char *start = g_strconcat(name, "=", NULL);
@@ -147,8 +205,42 @@ static void test_flush(void)
     journal_flush();
 }
 
+static void assert_read(guint most, const char *const *expected)
+{
+    g_auto(GStrv) lines = journal_last("0123abcd", most);
+    char **line = lines;
+    for (; *expected; line++, expected++)
+        g_assert_cmpstr(*line, ==, *expected);
+    g_assert_null(*line);
+}
+
+/* Root's lines of that trial, the newest last, clean, and without what would stand in each. */
+static void test_last(void)
+{
+    static const char *const expected[] = {
+        "Sep 09 01:46:40 the oldest",
+        "Sep 09 01:46:41 the candidate is active",
+        "Sep 09 01:46:42 of another kind",
+        "Sep 09 01:46:43 evil\\n\\u001b[31m\\u007f\\u009b\xef\xbf\xbd",
+        NULL,
+    };
+    assert_read(10, expected);
+    assert_read(2, expected + 2);
+}
+
+/* A journal that hangs is left out, after a second. */
+static void test_last_hangs(void)
+{
+    g_mutex_lock(&hanging);
+    gint64 began = g_get_monotonic_time();
+    assert_read(5, (const char *const[]){NULL});
+    g_assert_cmpint(g_get_monotonic_time() - began, >, G_USEC_PER_SEC / 2);
+    g_mutex_unlock(&hanging);
+}
+
 int main(int argc, char **argv)
 {
+    g_setenv("TZ", "UTC", TRUE);
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/journal/clean", test_clean);
     g_test_add_func("/journal/long", test_long);
@@ -156,6 +248,8 @@ int main(int argc, char **argv)
     g_test_add_func("/journal/fields", test_fields);
     g_test_add_func("/journal/no-more-fields", test_no_more_fields);
     g_test_add_func("/journal/flush", test_flush);
+    g_test_add_func("/journal/last", test_last);
+    g_test_add_func("/journal/last-hangs", test_last_hangs); /* its thread goes on */
     int status = g_test_run();
     g_clear_pointer(&sent, g_ptr_array_unref);
     return status;
