@@ -78,6 +78,20 @@ class Systemd(SystemdCase):
         wait_for("the journal's last lines", shown)
 
     @explained
+    def test_status_is_as_readme_shows_it(self):
+        """But for ids, times and addresses; piped, there are no symbols."""
+        self.container.profile("lan-new", address="10.99.7.30", gateway="10.99.7.254", autoconnect=False)
+        self.trial("start", "lan-new", "--check", "gateway", "--timeout", "40s")
+        wait_for("a check that fails", lambda: "check gateway fails" in self.trial("status").stdout)
+        shown = example("`nm-trial status` shows what is going on").partition("\n")[2]
+        shown = re.sub("[●✗] ", "", shown).replace("192.0.2", "10.99.7").replace("eth0", "host0")
+        varies = re.compile(r"\b[0-9a-f]{8}\b|\b\d+(?= s (left|ago)|s ago)|(?<=for )\d+(?= s:)|^\w{3} \d\d [\d:]{8}", re.M)
+        self.maxDiff = None
+        self.assertEqual(varies.sub("-", self.trial("status").stdout), varies.sub("-", shown))
+        self.trial("cancel")
+        self.container.wait_active("lan")
+
+    @explained
     def test_agent_killed_comes_back(self):
         self.container.profile("good", address="10.99.7.30", autoconnect=False)
         self.start("good")
