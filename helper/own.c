@@ -87,7 +87,7 @@ struct launch {
     int input;
     int output;
     pid_t parent;
-    char **arguments;
+    const char *const *arguments;
     const char *const *environment;
 };
 
@@ -138,10 +138,10 @@ static void G_GNUC_NORETURN become(const struct launch *launch)
     umask(077);
     if (chdir("/") == 0 && dup2(launch->input, STDIN_FILENO) >= 0 &&
         dup2(launch->output, STDOUT_FILENO) >= 0 && dup2(launch->output, STDERR_FILENO) >= 0) {
-        fexecve(launch->file, launch->arguments, (char **)launch->environment);
+        fexecve(launch->file, (char **)launch->arguments, (char **)launch->environment);
         if (errno == ENOENT) { /* a script: its interpreter opens it by the descriptor, which must stay */
             (void)fcntl(launch->file, F_SETFD, 0);
-            fexecve(launch->file, launch->arguments, (char **)launch->environment);
+            fexecve(launch->file, (char **)launch->arguments, (char **)launch->environment);
         }
         say_why(errno);
     }
@@ -161,13 +161,13 @@ static void close_on_exec(void)
 }
 
 /* Starts it; -1 with errno. *ret_said: what it says comes out there. */
-static pid_t spawn(char *path, const char *const *environment, int file, int *ret_said)
+static pid_t spawn(const char *path, const char *const *environment, int file, int *ret_said)
 {
     struct launch launch = {
         .file = file,
         .input = open("/dev/null", O_RDONLY | O_CLOEXEC),
         .parent = getpid(),
-        .arguments = (char *[]){path, NULL},
+        .arguments = (const char *[]){path, NULL},
         .environment = environment,
     };
     int ends[2];
