@@ -44,38 +44,38 @@ int sd_journal_open(sd_journal **ret, int flags)
     return 0;
 }
 
-int sd_journal_add_match(sd_journal *journal, const void *data, size_t size)
+int sd_journal_add_match(sd_journal *j, const void *data, size_t size)
 {
     g_string_append_printf(matches, "%s ", (const char *)data);
     return 0;
 }
 
-int sd_journal_seek_tail(sd_journal *journal)
+int sd_journal_seek_tail(sd_journal *j)
 {
     position = G_N_ELEMENTS(written);
     return 0;
 }
 
-int sd_journal_previous(sd_journal *journal)
+int sd_journal_previous(sd_journal *j)
 {
     return position > 0 ? (int)position-- : 0;
 }
 
-int sd_journal_get_data(sd_journal *journal, const char *name, const void **data, size_t *length)
+int sd_journal_get_data(sd_journal *j, const char *field, const void **data, size_t *l)
 {
-    g_assert_cmpstr(name, ==, "MESSAGE");
+    g_assert_cmpstr(field, ==, "MESSAGE");
     *data = written[position];
-    *length = strlen(written[position]);
+    *l = strlen(written[position]);
     return 0;
 }
 
-int sd_journal_get_realtime_usec(sd_journal *journal, uint64_t *us)
+int sd_journal_get_realtime_usec(sd_journal *j, uint64_t *ret)
 {
-    *us = (1000000000 + position) * G_USEC_PER_SEC;
+    *ret = (1000000000 + position) * G_USEC_PER_SEC;
     return 0;
 }
 
-void sd_journal_close(sd_journal *journal)
+void sd_journal_close(sd_journal *j)
 {
     g_assert_cmpstr(matches->str, ==, "NM_TRIAL_ID=0123abcd _UID=0 ");
     g_string_free(g_steal_pointer(&matches), TRUE);
