@@ -119,7 +119,7 @@ class Ten(Fleet):
             self.assertEqual(self.active(), dict.fromkeys(self.devices, ("lan-new", SECRET)))
         for settings in self.settings.values():
             settings["ansible_host"] = settings["new_address"]
-        self.settings["gw-2"].update(gateway="10.99.0.254", nm_trial_timeout=20)
+        self.settings["gw-2"].update(gateway="10.99.0.254", nm_trial_timeout=20, nm_trial_reach=10)
         with self.step(what="in batches, the second with one whose gateway nobody is"):
             said, numbers = self.rollout(batches=[1, 3, "100%"], psk="another-secret", status=2)
             self.assertEqual({name: (found["changed"], found["failed"]) for name, found in numbers.items()},
