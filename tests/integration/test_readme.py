@@ -86,7 +86,7 @@ class InPlace(Readme):
         self.assertIn("10.99.0.20", self.profile("lan")["ipv4"]["address1"])
 
     def test_a_guarded_profile(self):
-        self.shell(example("## Guarded profiles"))
+        self.shell(example("### Guarded profiles"))
         self.assertEqual(self.over(), "check-failed")
         self.device.wait_online()
 
@@ -98,6 +98,30 @@ class InPlace(Readme):
         self.device.boot()
         self.assertEqual(self.over(), "checks-passed")
         self.device.wait_active("lan-new")
+
+    def test_what_an_image_says_of_trials(self):
+        (self.device.disk / "etc/nm-trial/nm-trial.conf").write_text(example("**What this device's trials are like**"))
+        self.candidate("lan-new")
+        said = self.trial("start", "lan-new", "--dry-run").stdout
+        for line in ("checks    nm, gateway", "timeout   300 s", "hold      30 s"):
+            self.assertIn(line, said)
+
+    def test_what_it_leaves_the_factory_with(self):
+        text = self.device.profile_text("lan", address="10.99.{n}.20/24")
+        self.device.profile_file("lan", f"{text}\n{example('**The profile that it leaves the factory with**')}")
+        self.device.power_cut()
+        self.device.boot()
+        wait_for("its guard", lambda: 'known good since' in self.trial("guard").stdout, 20)
+
+    def test_what_a_user_interface_asks(self):
+        status, history = lines(example("There is no D-Bus interface to learn"))
+        self.candidate("lan-new")
+        self.start_manual("lan-new", timeout="60s")
+        self.device.wait_active("lan-new")
+        wait_for("a status", lambda: re.fullmatch(r"trying \d+ s left, confirm: true\n", self.shell(status)))
+        self.trial("cancel")
+        self.over()
+        self.assertEqual(self.shell(history), "reverted (cancelled) \n")
 
     def test_what_a_modem_needs(self):
         self.device.profile_file("cell-new", f"[connection]\nid=cell-new\nuuid={uuid_of('cell-new')}\ntype=gsm\n"
