@@ -202,6 +202,11 @@ static void job_update(char **a) /* UUID ID ADDRESS FILE, of what goes on, then 
     update(a[4], a[5], a[6], 0, a[7]);
 }
 
+static void job_up(char **a) /* UUID INTERFACE */
+{
+    activate(a[0], device_of(a[1]));
+}
+
 static void job_checkpoint(char **a) /* INTERFACE SECONDS; prints it */
 {
     printf("%s\n", checkpoint(device_of(a[0]), a[1]));
@@ -276,10 +281,12 @@ static const struct {
     int arguments;
     void (*run)(char **arguments);
 } jobs[] = {
-    {"start", 6, job_start},     {"revert", 7, job_revert},     {"confirm", 2, job_confirm},
-    {"promote", 7, job_promote}, {"update", 8, job_update},     {"checkpoint", 2, job_checkpoint},
-    {"destroy", 1, job_destroy}, {"rollback", 1, job_rollback}, {"watch", 0, job_watch},
-    {"boot", 6, job_boot},
+    {"start", 6, job_start},     {"revert", 7, job_revert},
+    {"confirm", 2, job_confirm}, {"promote", 7, job_promote},
+    {"update", 8, job_update},   {"checkpoint", 2, job_checkpoint},
+    {"destroy", 1, job_destroy}, {"rollback", 1, job_rollback},
+    {"watch", 0, job_watch},     {"boot", 6, job_boot},
+    {"up", 2, job_up},
 };
 
 int main(int argc, char **argv)

@@ -110,8 +110,9 @@ class Trace:
         return sum(counted[name] for name in names) if names else sum(counted.values())
 
     def syncs(self):
-        """The paths that were synced."""
-        return [re.match(r"\d+<([^>]*)>", rest)[1] for name, rest in self.calls() if name in SYNCS]
+        """The paths that were synced. /run is memory: nothing happens there."""
+        paths = [re.match(r"(?:\d+<)?([^>]*)", rest)[1] for name, rest in self.calls() if name in SYNCS]
+        return [path for path in paths if not path.startswith("/run/")]
 
     def written(self):
         """(path, bytes) of each write to a file of the disk."""

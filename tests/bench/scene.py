@@ -16,19 +16,39 @@ from measure import BARE, HELPER, HERE, STRACE, Trace
 sys.path[:0] = [str(HERE.parent / "lab"), str(HERE.parent / "integration")]
 
 from device import PROFILES, Device, uuid_of, wait_for  # noqa: E402 (their folders come first)
-from hands import Hands, background  # noqa: E402
-from watch import RECORD  # noqa: E402
+from hands import INTERFACE, Hands, background  # noqa: E402
+from watch import RECORD, record_state  # noqa: E402
 
 GOOD = {"autoconnect": False, "address": "10.99.{n}.20/24"}
 MANUAL = ("--confirm", "manual", "--check", "none", "--timeout", "10m")
 STRAYS = "var/lib/bare"  # what bare.c writes in place of the record and the history; no agent looks there
-# A method call to NetworkManager, or to systemd, or to the bus itself, in `dbus-monitor --profile`
-CALLED = re.compile(r"^mc\t[\d.]+\t\d+\t(:[\d.]+)\t(org\.freedesktop\.\S+)\t\S+\t\S+\t(\w+)$", re.M)
+# A method call, in `dbus-monitor --profile`: who, to whom, what
+CALLED = re.compile(r"^mc\t[\d.]+\t\d+\t(\S+)\t(\S+)\t\S+\t\S+\t(\w+)$", re.M)
+
+
+class ManyDevice(Device):
+    """Of whose profiles nobody makes a list: nmcli reads them all."""
+
+    def get(self, path, interface, name):
+        done = self.run("dbus-send", "--system", "--print-reply=literal", f"--dest={INTERFACE}", path,
+                        "org.freedesktop.DBus.Properties.Get", f"string:{interface}", f"string:{name}", check=False)
+        return done.stdout.split()[-1] if done.returncode == 0 else ""
+
+    def active(self, device="eth0"):
+        """The UUID of what is activated there."""
+        path = self.run("dbus-send", "--system", "--print-reply=literal", f"--dest={INTERFACE}",
+                        "/org/freedesktop/NetworkManager", f"{INTERFACE}.GetDeviceByIpIface", f"string:{device}").stdout.strip()
+        active = self.get(path, f"{INTERFACE}.Device", "ActiveConnection")
+        state = self.get(active, f"{INTERFACE}.Connection.Active", "State")
+        return self.get(active, f"{INTERFACE}.Connection.Active", "Uuid") if state == "2" else ""
+
+    def wait_active(self, name, device="eth0", seconds=60):
+        super().wait_active(uuid_of(name), device, seconds)
 
 
 class Scene(Hands):
     def __init__(self, name, **options):
-        self.device = Device(f"bench-{name}-{os.getpid()}")
+        self.device = ManyDevice(f"bench-{name}-{os.getpid()}")
         self.options = options
         self.activations = []
 
@@ -42,6 +62,7 @@ class Scene(Hands):
             self.prepare()
             self.device.boot()
             self.device.wait_active("lan")
+            self.quiet()
             self.stack = stack.pop_all()
         return self
 
@@ -74,9 +95,10 @@ class Scene(Hands):
         self.device.profile("lan", load=False)
         self.device.profile("good", load=False, **GOOD)
         (self.device.disk / "var/lib/nm-trial/history").unlink(missing_ok=True)
-        self.run("nmcli", "connection", "load", self.path("lan"), self.path("good"))
-        if self.device.active() != "lan":
-            self.run("nmcli", "connection", "up", "lan")
+        self.dbus(f"--dest={INTERFACE}", "/org/freedesktop/NetworkManager/Settings",
+                  f"{INTERFACE}.Settings.LoadConnections", f"array:string:{self.path('lan')},{self.path('good')}")
+        if self.device.active() != uuid_of("lan"):
+            self.run(BARE, "up", uuid_of("lan"), "eth0")
         self.device.wait_active("lan")
         self.quiet()
 
@@ -144,27 +166,27 @@ class Scene(Hands):
 
     # The bus
 
+    def owner(self, name):
+        return self.dbus("--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetNameOwner", f"string:{name}").strip()
+
     @contextlib.contextmanager
     def calls(self):
-        """The method calls of the block: a list of (sender, destination, method), filled at its end."""
+        """The block's method calls to NetworkManager: a list of (sender, method), filled at the block's end."""
         found, log = [], self.device.dir / "bus"
+        network_manager = (INTERFACE, self.owner(INTERFACE))
         with open(log, "wb") as file:
             monitor = subprocess.Popen(self.device.inside("dbus-monitor", "--system", "--profile"), stdout=file,
                                        stderr=subprocess.DEVNULL, start_new_session=True)
         try:
             wait_for("the monitor", lambda: b"NameLost" in log.read_bytes())
-            own = {name for name, *_ in CALLED.findall(log.read_text())}
             yield found
-            # a word of ours at the end, so that all before it has been written
-            self.dbus("--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId")
+            self.dbus("--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetId")  # all before it was written then
             wait_for("the end of the log", lambda: "GetId" in log.read_text())
         finally:
             for pid in self.helpers("dbus-monitor"):
                 self.kill_process(pid)
             monitor.wait()
-        calls = CALLED.findall(log.read_text())
-        ended = {sender for sender, _, method in calls if method == "GetId"}
-        found += [call for call in calls if call[0] not in own | ended]
+        found += [(sender, method) for sender, to, method in CALLED.findall(log.read_text()) if to in network_manager]
 
     def traced(self, name, *command):
         """Runs a command under strace; returns its Trace."""
@@ -203,5 +225,5 @@ def peak_kib(pid):
     return int(re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.M)[1])
 
 
-__all__ = ["GOOD", "MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "peak_kib", "uuid_of",
+__all__ = ["GOOD", "MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "peak_kib", "record_state", "uuid_of",
            "wait_for", "wakeups"]

@@ -2,7 +2,7 @@
 """A trial's three moments on a real NetworkManager: until the candidate is active, until the old profile is active again,
 until a confirm has answered and all is promoted. Each beside what NetworkManager has for it, and beside bare.c."""
 from measure import BARE, Row, in_turn
-from scene import GOOD, MANUAL, RECORD, STRAYS, Scene, uuid_of, wait_for
+from scene import MANUAL, RECORD, STRAYS, Scene, uuid_of, wait_for
 
 
 class Trials(Scene):
@@ -115,19 +115,62 @@ class Trials(Scene):
         return (end - begin) / 1000
 
 
-def trace_rows(scene):
-    """One trial, its system calls and its D-Bus calls; returns {moment: {way: (fsyncs, D-Bus calls)}}."""
-    found = {}
+    # Counted rather than timed
 
-    def one(moment, way, prepare, *command):
+    def counted(self, prepare, words, closes=True):
+        """(D-Bus calls as far as the activation that is asked for, or all; fsyncs; system calls) of one command."""
         prepared = prepare()
-        words = command[0](prepared) if callable(command[0]) else command
-        trace = scene.traced("words.strace", *words)
-        with scene.calls() as calls:
-            pass
-        found.setdefault(moment, {})[way] = trace.count("fsync"), len(calls)
-    one("start", "nm-trial", scene.reset, "nm-trial", "start", "good", *MANUAL)
-    return found
+        with self.calls() as calls:
+            trace = self.traced("words.strace", *(words(prepared) if callable(words) else words))
+            self.quiet()
+            if closes:
+                self.wait_closed()
+        self.destroy_checkpoints()
+        first = calls[0][0]
+        methods = [method for sender, method in calls if sender == first]
+        if "ActivateConnection" in methods:
+            methods = methods[:methods.index("ActivateConnection") + 1]
+        return len(methods), len(trace.syncs()), trace.count()
+
+    def counts(self):
+        found = {"start": {"nm-trial": self.counted(self.reset, ("nm-trial", "start", "good", *MANUAL), False)}}
+        self.run("nm-trial", "cancel")
+        self.wait_closed()
+        found["cancel"] = {"nm-trial": self.counted(self.trying, ("nm-trial", "cancel"))}
+        found["confirm"] = {"nm-trial": self.counted(self.trying, ("nm-trial", "confirm"))}
+        return found
+
+    def peers_counts(self):
+        """The same of the peers."""
+        def up():
+            self.reset()
+            self.run(BARE, "up", uuid_of("good"), "eth0")
+            self.device.wait_active("good")
+        return {
+            "start": {"nmcli connection up": self.counted(self.reset, ("nmcli", "connection", "up", "good")),
+                      "bare": self.counted(self.reset, self.bare_start_words())},
+            "cancel": {"bare": self.counted(self.bare_tried, self.bare_revert_words)},
+            "confirm": {"two Update2, synced": self.counted(up, self.update_words()),
+                        "bare": self.counted(self.bare_tried, self.bare_promote_words)},
+        }
+
+
+KINDS = ("D-Bus calls", "fsyncs", "system calls")
+
+
+def counts():
+    with Trials("trials") as scene:
+        return {f"{moment}: {kind}": number for moment, ways in scene.counts().items()
+                for kind, number in zip(KINDS, ways["nm-trial"], strict=True)}
+
+
+def counted_rows(scene):
+    ours, peers = scene.counts(), scene.peers_counts()
+    for moment, ways in peers.items():
+        for peer, values in ways.items():
+            for kind, own, other in zip(KINDS, ours[moment]["nm-trial"], values, strict=True):
+                if other:
+                    yield Row(f"{moment}: {kind}", "", [own], peer, [other])
 
 
 def rows(rounds):
@@ -143,3 +186,4 @@ def rows(rounds):
         taken = in_turn(rounds, confirm=scene.confirm, update=scene.update, bare=scene.bare_promote)
         yield Row("confirm until it answers", "ms", taken["confirm"], "two Update2, synced", taken["update"], 1.0)
         yield Row("confirm until all is promoted", "ms", taken["confirm"], "bare", taken["bare"], 1.2)
+        yield from counted_rows(scene)

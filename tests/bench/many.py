@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The same trial on a device with 10, 100, 1000 and 5000 stored profiles, counted: system calls (of the agent, too) and
+D-Bus calls."""
+from measure import Row
+from scene import MANUAL, PROFILES, Scene, uuid_of
+from trials import KINDS, Trials
+
+SIZES = (10, 100, 1000, 5000)
+CASES = ("start", "confirm", "cancel")
+
+
+class Many(Trials):
+    def __init__(self, size):
+        super().__init__(f"many-{size}")
+        self.size = size
+
+    def prepare(self):
+        for number in range(self.size - 2):  # beside "lan" and "good"
+            name = f"other-{number}"
+            path = self.device.disk / PROFILES / f"{name}.nmconnection"
+            path.write_text(self.device.profile_text(name, device="eth7"), encoding="ascii")
+            path.chmod(0o600)
+
+    def agent(self):
+        """The agent's system calls and D-Bus calls in a trial that is cancelled."""
+        self.reset()
+        with self.calls() as calls, self.traced_agent() as agent:
+            self.run("nm-trial", "start", "good", *MANUAL)
+            self.device.wait_active("good")
+            self.quiet()
+            self.run("nm-trial", "cancel")
+            self.wait_closed()
+        return agent[0].count()
+
+
+def measured(size):
+    with Many(size) as scene:
+        found = {moment: ways["nm-trial"] for moment, ways in scene.counts().items()}
+        found["agent"] = (scene.agent(),)
+        return found
+
+
+def rows(rounds):
+    base = measured(SIZES[0])
+    for size in SIZES[1:]:
+        found = measured(size)
+        for moment, values in found.items():
+            kinds = KINDS if moment != "agent" else ("system calls",)
+            for kind, own, ten in zip(kinds, values, base[moment], strict=True):
+                if kind != "fsyncs":
+                    goal = 1.1 if moment != "start" or kind == "D-Bus calls" else None
+                    yield Row(f"{moment}, {size} profiles: {kind}", "", [own], "10 profiles", [ten], goal)
