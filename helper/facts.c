@@ -141,8 +141,9 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     facts->activation = engine->failed[i] ? ACTIVATION_ENDED : ACTIVATION_NONE;
     if (ours) {
         g_autoptr(GError) error = NULL;
-        guint32 state = 0;
-        if (network_active_state(engine->network, pair->active_path, &state, &error))
+        guint32 state = device->active_state;
+        gboolean known = device->active_uuid && strcmp(device->active, pair->active_path) == 0;
+        if (known || network_active_state(engine->network, pair->active_path, &state, &error))
             facts->activation = from_nm(state);
         else if (later(error))
             return FALSE;

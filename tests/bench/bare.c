@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -256,17 +257,15 @@ static void job_watch(char **a)
  * stderr. */
 static int job_time(int times, char **command)
 {
+    posix_spawn_file_actions_t to_stderr;
+    posix_spawn_file_actions_init(&to_stderr);
+    posix_spawn_file_actions_adddup2(&to_stderr, STDERR_FILENO, STDOUT_FILENO);
     for (int i = 0; i < times; i++) {
         int status = 0;
         struct rusage usage = {0};
+        pid_t child = 0;
         int64_t begin = now_us();
-        pid_t child = vfork();
-        check(child, "vfork");
-        if (child == 0) {
-            dup2(STDERR_FILENO, STDOUT_FILENO);
-            execv(command[0], command);
-            _exit(127);
-        }
+        check(-posix_spawn(&child, command[0], &to_stderr, NULL, command, environ), command[0]);
         check(wait4(child, &status, 0, &usage), "wait4");
         printf("%" PRId64 " %" PRId64 " %d %" PRId64 "\n", begin, now_us(),
                WIFEXITED(status) ? WEXITSTATUS(status) : 255,

@@ -37,7 +37,7 @@ class ManyDevice(Device):
     def active(self, device="eth0"):
         """The UUID of what is activated there."""
         path = self.run("dbus-send", "--system", "--print-reply=literal", f"--dest={INTERFACE}",
-                        "/org/freedesktop/NetworkManager", f"{INTERFACE}.GetDeviceByIpIface", f"string:{device}").stdout.strip()
+                        "/org/freedesktop/NetworkManager", f"{INTERFACE}.GetDeviceByIpIface", f"string:{device}", check=False).stdout.strip()
         active = self.get(path, f"{INTERFACE}.Device", "ActiveConnection")
         state = self.get(active, f"{INTERFACE}.Connection.Active", "State")
         return self.get(active, f"{INTERFACE}.Connection.Active", "Uuid") if state == "2" else ""
