@@ -2,6 +2,7 @@
 /* The bar that nm-trial is measured against: the D-Bus calls and the fsyncs that each job cannot do without,
  * and nothing else. It decides nothing, checks nothing and remembers nothing that it could be asked for; what
  * it is to do, it is told by its arguments. With `watch` and `time` it is the clock, too. */
+#define _GNU_SOURCE /* environ */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The same trial on a device with 10, 100, 1000 and 5000 stored profiles, counted: system calls (of the agent, too) and
 D-Bus calls."""
-import device
 from measure import Row
-from scene import MANUAL, PROFILES, Scene, uuid_of
+from scene import MANUAL, PROFILES, device
 from trials import KINDS, Trials
 
 SIZES = (10, 100, 1000, 5000)

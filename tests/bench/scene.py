@@ -15,7 +15,8 @@ from measure import BARE, HELPER, HERE, STRACE, Trace
 
 sys.path[:0] = [str(HERE.parent / "lab"), str(HERE.parent / "integration")]
 
-from device import PROFILES, Device, uuid_of, wait_for  # noqa: E402 (their folders come first)
+import device  # noqa: E402 (their folders come first)
+from device import PROFILES, Device, uuid_of, wait_for  # noqa: E402
 from hands import INTERFACE, Hands, background  # noqa: E402
 from watch import RECORD, record_state  # noqa: E402
 
@@ -225,5 +226,5 @@ def peak_kib(pid):
     return int(re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.M)[1])
 
 
-__all__ = ["GOOD", "MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "peak_kib", "record_state", "uuid_of",
+__all__ = ["GOOD", "MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "device", "peak_kib", "record_state", "uuid_of",
            "wait_for", "wakeups"]
