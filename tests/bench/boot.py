@@ -3,10 +3,11 @@
 import contextlib
 import pathlib
 import shutil
+import statistics
 import tempfile
 
 from measure import BARE, HELPER, PATH, Row, in_turn, instructions, timed
-from scene import PROFILES, RECORD
+from scene import PROFILES, RECORD, cpu_ms
 from trials import Trials
 
 
@@ -20,7 +21,7 @@ def interrupted():
         shutil.copytree(scene.device.disk, top / "before", symlinks=True)
         run_boot(scene.device.disk, top, [HELPER, "boot"])
         shutil.copytree(scene.device.disk, top / "after", symlinks=True)
-        yield top
+        yield top, scene
 
 
 def inside(disk, top):
@@ -32,10 +33,11 @@ def inside(disk, top):
 
 
 def run_boot(disk, top, command):
-    (begin, end, status, _), = timed(1, command, inside(disk, top))
+    """Milliseconds that it takes, and of CPU."""
+    (begin, end, status, cpu), = timed(1, command, inside(disk, top))
     if status != 0:
         raise RuntimeError(f"{command}: status {status}")
-    return (end - begin) / 1000
+    return (end - begin) / 1000, cpu / 1000
 
 
 def fresh(top):
@@ -55,15 +57,25 @@ def bare_words(top):
 
 
 def counts():
-    with interrupted() as top:
+    with interrupted() as (top, _):
         return {"boot, a trial to end: instructions": instructions([HELPER, "boot"], inside(fresh(top), top))}
 
 
+def online(scene):
+    """Milliseconds of CPU that NetworkManager has taken when a device that is switched on is online."""
+    scene.device.boot()
+    scene.device.wait_online()
+    return cpu_ms(scene.nm_host_pid())
+
+
 def rows(rounds):
-    with interrupted() as top:
-        taken = in_turn(rounds, boot=lambda: run_boot(fresh(top), top, [HELPER, "boot"]),
-                        bare=lambda: run_boot(fresh(top), top, bare_words(top)))
-        yield Row("boot, a trial to end", "ms", taken["boot"], "bare", taken["bare"], 1.3)
-        own = instructions([HELPER, "boot"], inside(fresh(top), top))
-        yield Row("boot, a trial to end: instructions", "", [own], "bare",
-                  [instructions(bare_words(top), inside(fresh(top), top))])
+    with interrupted() as (top, scene):
+        ours, bare = [HELPER, "boot"], bare_words(top)
+        taken = in_turn(rounds, boot=lambda: run_boot(fresh(top), top, ours), bare=lambda: run_boot(fresh(top), top, bare))
+        took, cpu = zip(*taken["boot"], strict=True)
+        bare_took, bare_cpu = zip(*taken["bare"], strict=True)
+        yield Row("boot, a trial to end", "ms", took, "bare", bare_took, 1.3)
+        yield Row("boot, a trial to end", "ms CPU", cpu, "bare", bare_cpu)
+        yield Row("boot, a trial to end: instructions", "", [instructions(ours, inside(fresh(top), top))], "bare",
+                  [instructions(bare, inside(fresh(top), top))])
+        yield Row("boot, a trial to end", "ms CPU", [statistics.median(cpu)], "NetworkManager until online", [online(scene)])

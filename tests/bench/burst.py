@@ -7,7 +7,7 @@ import time
 from measure import BARE, Row
 from scene import MANUAL, Scene, cpu_ms, uuid_of
 
-EVENTS = 50
+EVENTS = 1000
 SCRIPT = "/etc/NetworkManager/dispatcher.d/no-wait.d/90-nm-trial"
 EMPTY = "/var/lib/bare/empty"
 

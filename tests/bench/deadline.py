@@ -6,7 +6,7 @@ import time
 from measure import Row
 from scene import RECORD, Scene, record_state, wait_for
 
-TIMES, LIMIT_MS = 3, 500
+TIMES, LIMIT_MS = 50, 500
 
 
 def late(scene):

@@ -11,18 +11,51 @@ from measure import HERE, PATH, STRACE, Row, Trace, in_turn, instructions, run, 
 SCRIPT = HERE.parents[1] / "dispatcher/90-nm-trial"
 ACTIONS = ("pre-up", "up", "down", "dhcp4-change", "connectivity-change", "reapply", "hostname")
 RUNS = 15  # a run of a script is too short to stand for itself
-SCRIPTS = {
-    "empty script": "#!/bin/sh\n",
-    # as NetworkManager's own example of a service for some events has it: a case, and a question to systemd
-    "cloud-setup's shape": '#!/bin/sh\ncase $2 in\nup | dhcp4-change)\n  if systemctl --quiet is-active bench-none.service; '
-                         "then\n    systemctl --no-block reload bench-none.service\n  fi\n  ;;\nesac\n",
-}
+# As nm-cloud-setup's own: for some events, a question to systemd, and a unit that is told
+CLOUD = """\
+#!/bin/sh
+case $2 in
+up | dhcp4-change)
+  if systemctl --quiet is-active bench-none.service; then
+    systemctl --no-block reload bench-none.service
+  fi
+  ;;
+esac
+"""
+SCRIPTS = {"empty script": "#!/bin/sh\n", "cloud-setup's shape": CLOUD}
 # 30 lines, as a profile of some size has them, and not a word of ours
-PROFILE = "[connection]\nid=lan\nuuid=7c7a1f5e-51a7-4b0e-9a51-6d9f1f4f4c11\ntype=ethernet\ninterface-name=eth0\n" \
-    "timestamp=1700000000\n\n[ethernet]\nmac-address=02:00:00:00:00:10\nmtu=1500\n\n[ipv4]\n" \
-    + "".join(f"address{i}=10.99.{i}.10/24\n" for i in range(1, 9)) \
-    + "dns=10.99.0.1;\ndns-search=example.org;\nmethod=manual\n\n[ipv6]\naddr-gen-mode=default\nip6-privacy=0\n" \
-      "method=auto\n\n[proxy]\n"
+PROFILE = """\
+[connection]
+id=lan
+uuid=7c7a1f5e-51a7-4b0e-9a51-6d9f1f4f4c11
+type=ethernet
+interface-name=eth0
+timestamp=1700000000
+
+[ethernet]
+mac-address=02:00:00:00:00:10
+mtu=1500
+
+[ipv4]
+address1=10.99.0.10/24,10.99.0.1
+address2=10.99.2.10/24
+address3=10.99.3.10/24
+address4=10.99.4.10/24
+dns=10.99.0.1;
+dns-search=example.org;
+method=manual
+route1=10.99.8.0/24,10.99.0.2
+route2=10.99.9.0/24,10.99.0.2
+
+[ipv6]
+addr-gen-mode=default
+ip6-privacy=0
+method=auto
+route-metric=100
+
+[proxy]
+method=auto
+"""
 
 
 @contextlib.contextmanager

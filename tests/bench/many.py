@@ -23,9 +23,9 @@ class Many(Trials):
             path.chmod(0o600)
 
     def agent(self):
-        """The agent's system calls and D-Bus calls in a trial that is cancelled."""
+        """The agent's system calls in a trial that is cancelled."""
         self.reset()
-        with self.calls() as calls, self.traced_agent() as agent:
+        with self.traced_agent() as agent:
             self.run("nm-trial", "start", "good", *MANUAL)
             self.device.wait_active("good")
             self.quiet()

@@ -17,7 +17,7 @@ sys.path[:0] = [str(HERE.parent / "lab"), str(HERE.parent / "integration")]
 
 import device  # noqa: E402 (their folders come first)
 from device import PROFILES, Device, uuid_of, wait_for  # noqa: E402
-from hands import INTERFACE, Hands, background  # noqa: E402
+from hands import INTERFACE, NM, Hands, background  # noqa: E402
 from watch import RECORD, record_state  # noqa: E402
 
 GOOD = {"autoconnect": False, "address": "10.99.{n}.20/24"}
@@ -37,8 +37,8 @@ class ManyDevice(Device):
 
     def active(self, device="eth0"):
         """The UUID of what is activated there."""
-        path = self.run("dbus-send", "--system", "--print-reply=literal", f"--dest={INTERFACE}",
-                        "/org/freedesktop/NetworkManager", f"{INTERFACE}.GetDeviceByIpIface", f"string:{device}", check=False).stdout.strip()
+        path = self.run("dbus-send", "--system", "--print-reply=literal", *NM, f"{INTERFACE}.GetDeviceByIpIface",
+                        f"string:{device}", check=False).stdout.strip()
         active = self.get(path, f"{INTERFACE}.Device", "ActiveConnection")
         state = self.get(active, f"{INTERFACE}.Connection.Active", "State")
         return self.get(active, f"{INTERFACE}.Connection.Active", "Uuid") if state == "2" else ""
@@ -226,5 +226,5 @@ def peak_kib(pid):
     return int(re.search(r"^VmHWM:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii"), re.M)[1])
 
 
-__all__ = ["GOOD", "MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "device", "peak_kib", "record_state", "uuid_of",
-           "wait_for", "wakeups"]
+__all__ = ["MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "device", "peak_kib", "record_state",
+           "uuid_of", "wait_for", "wakeups"]

@@ -2,7 +2,7 @@
 """A trial's three moments on a real NetworkManager: until the candidate is active, until the old profile is active again,
 until a confirm has answered and all is promoted. Each beside what NetworkManager has for it, and beside bare.c."""
 from measure import BARE, Row, in_turn
-from scene import MANUAL, RECORD, STRAYS, Scene, uuid_of, wait_for
+from scene import MANUAL, RECORD, STRAYS, Scene, uuid_of
 
 
 class Trials(Scene):
@@ -113,7 +113,6 @@ class Trials(Scene):
         with self.without_agent():
             begin, end = self.time(*self.bare_promote_words(self.bare_tried()))
         return (end - begin) / 1000
-
 
     # Counted rather than timed
 
