@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The same trial on a device with 10, 100, 1000 and 5000 stored profiles, counted: system calls (of the agent, too) and
 D-Bus calls."""
+import statistics
+
 from measure import Row
 from scene import MANUAL, PROFILES, device
 from trials import KINDS, Trials
 
 SIZES = (10, 100, 1000, 5000)
-CASES = ("start", "confirm", "cancel")
 
 
 class Many(Trials):
@@ -37,17 +38,17 @@ class Many(Trials):
 def measured(size):
     with Many(size) as scene:
         found = {moment: ways["nm-trial"] for moment, ways in scene.counts().items()}
-        found["agent"] = (scene.agent(),)
+        # how many of NetworkManager's signals make one look is chance
+        found["agent"] = (statistics.median(scene.agent() for _ in range(3)),)
         return found
 
 
 def rows(rounds):
     base = measured(SIZES[0])
     for size in SIZES[1:]:
-        found = measured(size)
-        for moment, values in found.items():
+        for moment, values in measured(size).items():
             kinds = KINDS if moment != "agent" else ("system calls",)
             for kind, own, ten in zip(kinds, values, base[moment], strict=True):
-                if kind != "fsyncs":
-                    goal = 1.1 if moment != "start" or kind == "D-Bus calls" else None
-                    yield Row(f"{moment}, {size} profiles: {kind}", "", [own], "10 profiles", [ten], goal)
+                # `start` reads the files, to know who would come up in the candidate's place; it asks nobody
+                judged = size == SIZES[-1] and kind != "fsyncs" and (moment != "start" or kind == "D-Bus calls")
+                yield Row(f"{moment}, {size} profiles: {kind}", "", [own], "10 profiles", [ten], 1.1 if judged else None)
