@@ -154,7 +154,7 @@ class Trials(Scene):
         }
 
 
-KINDS = ("D-Bus calls", "fsyncs", "system calls")
+KINDS = ("D-Bus calls", "fsyncs", "system calls but for waiting")
 
 
 def counts():
