@@ -99,7 +99,6 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
         candidate && (trying || !pair->edit) ? &pair->candidate : &pair->replaced;
     const char *paths[] = {target->path, NULL};
     g_auto(NetworkProfile) profile = {0};
-    g_auto(NetworkDevice) device = {0};
     char *active = NULL;
 
     if (record->trial.state == TRIAL_REVERTING && pair->edit && !edit_uncover(record, i, error))
@@ -113,8 +112,8 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
                     profile.filename, target->path);
         return FALSE;
     }
-    if (!network_get_device(engine->network, pair->device, &device, error) ||
-        !network_activate(engine->network, profile.object, device.object, &active, error))
+    g_autofree char *device = network_find_device(engine->network, pair->device, error);
+    if (!device || !network_activate(engine->network, profile.object, device, &active, error))
         return FALSE;
     g_free(pair->active_path);
     pair->active_path = active;
@@ -182,9 +181,16 @@ static gboolean network_effect(Engine *engine, Record *record, enum trial_action
         engine->load_tried[i] = TRUE; /* once: a file that NM refuses must not be loaded for ever */
         facts->pair[i].stale = FALSE;
         done = load_pair(engine, record, i, &failure);
-    } else if (action == ACTION_MOVE_CHECKPOINT)
+        /* Of a plain profile that has its verdict, nothing else that was asked follows from what NM has. */
+        if (done && record->trial.state != TRIAL_TRYING && !record->pair[i].edit)
+            return TRUE;
+    } else if (action == ACTION_MOVE_CHECKPOINT) {
         done = move_checkpoint(engine, record, facts, &failure);
-    else if (action == ACTION_DESTROY_CHECKPOINT)
+        if (done) {
+            facts->checkpoint = CHECKPOINT_SET;
+            return TRUE;
+        }
+    } else if (action == ACTION_DESTROY_CHECKPOINT)
         done = network_checkpoint_destroy(engine->network, record->checkpoint, &failure);
     else
         done = deactivate(engine, record, i, &failure);

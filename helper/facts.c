@@ -141,8 +141,9 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     facts->activation = engine->failed[i] ? ACTIVATION_ENDED : ACTIVATION_NONE;
     if (ours) {
         g_autoptr(GError) error = NULL;
-        guint32 state = 0;
-        if (network_active_state(engine->network, pair->active_path, &state, &error))
+        guint32 state = device->active_state;
+        gboolean known = device->active_uuid && strcmp(device->active, pair->active_path) == 0;
+        if (known || network_active_state(engine->network, pair->active_path, &state, &error))
             facts->activation = from_nm(state);
         else if (later(error))
             return FALSE;
@@ -303,9 +304,10 @@ void facts_from_network(Engine *engine, const Record *record, struct facts *fact
 
     /* A verdict at the deadline must not wait for a NetworkManager that hangs. */
     network_set_limit(engine->network, record->trial.state == TRIAL_TRYING ? record->trial.deadline_ms : 0);
-    answered = network_look(engine->network, NULL) == NETWORK_READY;
-    for (int i = 0; answered && i < record->trial.n_pairs; i++)
+    answered = network_look(engine->network, NULL) == NETWORK_READY && checkpoint(engine, record, facts);
+    /* With a verdict, our checkpoint goes before anything else, and then all is asked anew. */
+    gboolean first = record->trial.state != TRIAL_TRYING && facts->checkpoint != CHECKPOINT_NONE;
+    for (int i = 0; answered && !first && i < record->trial.n_pairs; i++)
         answered = pair_facts(engine, record, i, &facts->pair[i]);
-    answered = answered && checkpoint(engine, record, facts);
     facts->network = answered ? NETWORK_READY : NETWORK_AWAY;
 }

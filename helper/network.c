@@ -13,6 +13,7 @@
 struct Network {
     GDBusConnection *bus;
     char *nm_name;
+    gboolean known; /* that name was root's, on the bus that we are connected to */
     gint64 until_ms;
     void (*changed)(gpointer data);
     gpointer changed_data;
@@ -91,6 +92,7 @@ GDBusConnection *network_bus(Network *network)
         return network->bus;
     g_clear_object(&network->bus);
     network->bus = connect_bus((guint)time_limit(network));
+    network->known = FALSE; /* another bus daemon counts its names from the begin */
     if (network->bus)
         subscribe(network);
     return network->bus;
@@ -257,7 +259,9 @@ static char *owner(Network *network)
 
     if (reply)
         g_variant_get(reply, "(s)", &name);
-    if (name && bus_number(network, "GetConnectionUnixUser", name, 1) != 0)
+    /* A unique name is never given again: what was root's stays so. */
+    if (name && !(network->known && g_strcmp0(name, network->nm_name) == 0) &&
+        bus_number(network, "GetConnectionUnixUser", name, 1) != 0)
         g_clear_pointer(&name, g_free);
     return name;
 }
@@ -267,8 +271,10 @@ enum network_state network_look(Network *network, char **ret_why)
     const char *why = NULL;
     g_autoptr(GError) error = NULL;
 
+    char *name = owner(network);
     g_free(network->nm_name);
-    network->nm_name = owner(network);
+    network->nm_name = name;
+    network->known = name != NULL;
     g_autoptr(GVariant) startup =
         network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", "b", &error) : NULL;
     if (!network->nm_name)
@@ -349,22 +355,29 @@ static char *device_by_port(Network *network, const char *interface)
     return objects ? settings_device_among(objects, interface) : NULL;
 }
 
-gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+char *network_find_device(Network *network, const char *interface, GError **error)
 {
-    g_auto(NetworkDevice) device = {0};
-    g_autofree char *active = NULL;
-    guint32 state = 0;
+    char *object = NULL;
     g_autoptr(GError) failure = NULL;
     g_autoptr(GVariant) found = network_call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
                                              g_variant_new("(s)", interface), "(o)", &failure);
     if (found)
-        g_variant_get(found, "(o)", &device.object);
+        g_variant_get(found, "(o)", &object);
     else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
-        device.object = device_by_port(network, interface);
-    if (!device.object) {
+        object = device_by_port(network, interface);
+    if (!object)
         g_propagate_error(error, g_steal_pointer(&failure));
+    return object;
+}
+
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+{
+    g_auto(NetworkDevice) device = {.object = network_find_device(network, interface, error)};
+    g_autofree char *active = NULL;
+    guint32 state = 0;
+
+    if (!device.object)
         return FALSE;
-    }
     g_autoptr(GVariant) all = network_properties(network, device.object, NM_IFACE_DEVICE, error);
     if (!all)
         return FALSE;

@@ -86,6 +86,8 @@ typedef struct {
                        network_watch() makes us see; else of its last state change */
 } NetworkDevice;
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error);
+/* The device's object alone; caller frees. NULL: `error` says why. */
+char *network_find_device(Network *network, const char *interface, GError **error);
 void network_device_clear(NetworkDevice *device);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
 

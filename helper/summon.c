@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define ASK_MS 500
-#define LOOK_MS 10
+#define LOOK_MS 2 /* `start` waits for it with the network still as it was */
 #define PATIENCE_MS 1500
 
 char *agent_trial(const char *run_dir)

@@ -173,6 +173,12 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     return TRUE;
 }
 
+char *network_find_device(Network *network, const char *interface, GError **error)
+{
+    g_auto(NetworkDevice) device = {0};
+    return network_get_device(network, interface, &device, error) ? g_steal_pointer(&device.object) : NULL;
+}
+
 void network_forget_failures(Network *network)
 {
     for (guint i = 0; i < fake.n_devices; i++)
