@@ -58,6 +58,14 @@ gboolean settings_same(GVariant *a, GVariant *b)
     return within(a, b) && within(b, a);
 }
 
+gboolean settings_of(GVariant *settings, const char *uuid)
+{
+    g_autoptr(GVariant) connection =
+        g_variant_lookup_value(settings, GROUP_CONNECTION, G_VARIANT_TYPE_VARDICT);
+    const char *found = NULL;
+    return connection && g_variant_lookup(connection, KEY_UUID, "&s", &found) && strcmp(found, uuid) == 0;
+}
+
 char *settings_annotation(GVariant *settings, const char *key)
 {
     g_autoptr(GVariant) user = g_variant_lookup_value(settings, GROUP_USER, G_VARIANT_TYPE_VARDICT);

@@ -8,6 +8,9 @@
  */
 gboolean settings_same(GVariant *a, GVariant *b);
 
+/* Whether they are the profile's with that UUID. */
+gboolean settings_of(GVariant *settings, const char *uuid);
+
 /* An annotation, NULL: none. Caller frees. */
 char *settings_annotation(GVariant *settings, const char *key);
 

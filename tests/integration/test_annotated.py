@@ -328,6 +328,7 @@ class Together(AnnotatedCase):
         self.annotated("other")
         self.up()
         trial = self.opened()
+        wait_for("its own activation", lambda: self.said("the candidate is active on eth0"))
         self.device.nmcli("connection", "up", "other")
         self.assertRegex(wait_for("the journal's word", lambda: self.said("starts no trial"))[-1], "own trial is open")
         self.assert_reverted(trial, "good", "superseded")

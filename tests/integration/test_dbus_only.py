@@ -123,7 +123,7 @@ class DbusOnly(unittest.TestCase):
         self.modify("10.99.7.13", "10.99.7.254")
         self.ended(2, "reverted", "check-failed")
         self.address("10.99.7.12")
-        ipv4 = self.stored("lan")["ipv4"]  # as NetworkManager writes it: 1.58 gives the gateway a key of its own
+        ipv4 = self.stored("lan")["ipv4"]  # as NetworkManager writes it: 1.52 gives the gateway a key of its own
         self.assertEqual(",".join(filter(None, (ipv4["address1"], ipv4.get("gateway")))), "10.99.7.12/24,10.99.7.1")
         self.assertEqual(self.stored("lan")["connection"]["uuid"], uuid_of("lan"))
 

@@ -197,7 +197,7 @@ class Life(SystemdCase):
         self.container.profile("bad", address="10.99.7.20", gateway="10.99.7.254", autoconnect=False)
         self.trial("start", "bad", "--confirm", "manual", "--check", "none", "--timeout", "6s")
         self.container.wait_active("bad")
-        agent, = self.container.host_pids("nm-trial")
+        agent, = wait_for("the agent alone", lambda: len(pids := self.container.host_pids("nm-trial")) == 1 and pids)
         deadline = self.deadline()
         time.sleep(deadline - 1 - time.clock_gettime(time.CLOCK_BOOTTIME))
         os.kill(agent, 9)

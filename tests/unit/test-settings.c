@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* How a device is found among those that NetworkManager names. */
+/* Whose settings NetworkManager's dictionaries are, and how a device is found among those that it names. */
 #include "settings.h"
 
 #define DEVICE(path, name)                                                                                   \
@@ -30,9 +30,25 @@ static void test_among(void)
           "eth0", NULL);
 }
 
+static gboolean of(const char *text, const char *uuid)
+{
+    g_autoptr(GVariant) settings = g_variant_parse(G_VARIANT_TYPE("a{sa{sv}}"), text, NULL, NULL, NULL);
+    return settings_of(settings, uuid);
+}
+
+/* What runs on a device may be another profile's by the time that it is asked. */
+static void test_of(void)
+{
+    g_assert_true(of("{'connection': {'id': <'lan'>, 'uuid': <'1'>}, 'ipv4': {}}", "1"));
+    g_assert_false(of("{'connection': {'uuid': <'2'>}}", "1"));
+    g_assert_false(of("{'connection': {'uuid': <7>}}", "7"));
+    g_assert_false(of("{'ipv4': {'uuid': <'1'>}}", "1"));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/settings/device-among", test_among);
+    g_test_add_func("/settings/of", test_of);
     return g_test_run();
 }
