@@ -190,12 +190,14 @@ static void on_round(GObject *source, GAsyncResult *result, gpointer data)
     if (!results)
         return; /* cancelled: `data` may be gone or about something else by now */
     g_clear_object(&judge->round);
+    enum checks_state before = judge->state;
     take_round(judge, results);
     /* no check to run: it passes, and stays so */
     if (results->len > 0)
         schedule(judge, next_in(judge));
     judge->hurried = FALSE;
-    judge->changed(judge->changed_data);
+    if (judge->state != before || judge->hold_ms > 0) /* nobody waits for more of the same */
+        judge->changed(judge->changed_data);
 }
 
 static void start_round(Judge *judge)
