@@ -4,7 +4,7 @@ wakes up, its CPU time, its memory."""
 import time
 
 from measure import Row
-from scene import Scene, background, cpu_ms, peak_kib, wait_for, wakeups
+from scene import Scene, background, peak_kib, threads, wait_for
 
 SECONDS = 60
 MEMORY_GOAL = 12 << 10
@@ -19,10 +19,15 @@ def minute(scene, check):
     scene.device.wait_active("good")
     scene.quiet()
     pids = {"nm-trial": scene.helpers()[0], "nmcli monitor": wait_for("nmcli", lambda: scene.helpers("nmcli"))[0]}
-    before = {name: (wakeups(pid), cpu_ms(pid)) for name, pid in pids.items()}
-    time.sleep(SECONDS)
-    found = {name: (wakeups(pid) - before[name][0], cpu_ms(pid) - before[name][1], peak_kib(pid))
-             for name, pid in pids.items()}
+    began = {name: threads(pid) for name, pid in pids.items()}
+    seen = {name: dict(of) for name, of in began.items()}
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:  # a thread that ends takes its counts with it
+        time.sleep(0.5)
+        for name, pid in pids.items():
+            seen[name].update(threads(pid))
+    found = {name: (*(sum(last[kind] - began[name].get(thread, (0, 0))[kind] for thread, last in seen[name].items())
+                      for kind in (0, 1)), peak_kib(pid)) for name, pid in pids.items()}
     scene.kill_process(pids["nmcli monitor"])
     monitor.communicate()
     scene.run("nm-trial", "cancel")
