@@ -118,15 +118,17 @@ static void publish(const Judge *judge)
     (void)g_file_set_contents_full(judge->file, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
 }
 
-/* Takes one result in; a change is worth a line in the journal. */
-static void note(Judge *judge, guint i, const struct check_result *result)
+/* Takes one result in; a change is worth a line in the journal. TRUE: it says something else than before. */
+static gboolean note(Judge *judge, guint i, const struct check_result *result)
 {
     gboolean first = i >= judge->seen->len;
     if (first)
         g_ptr_array_add(judge->seen, g_new0(struct seen, 1));
     struct seen *seen = judge->seen->pdata[i];
+    gboolean turned = first || seen->passing != result->passing;
+    gboolean changed = turned || strcmp(seen->output, result->output) != 0;
 
-    if (first || seen->passing != result->passing) {
+    if (turned) {
         g_free(seen->name);
         g_free(seen->device);
         seen->name = g_strdup(result->name);
@@ -138,15 +140,17 @@ static void note(Judge *judge, guint i, const struct check_result *result)
     }
     g_free(seen->output);
     seen->output = g_strdup(result->output);
+    return changed;
 }
 
-static void take_round(Judge *judge, GPtrArray *results)
+/* TRUE: it is news. */
+static gboolean take_round(Judge *judge, GPtrArray *results)
 {
-    gboolean passing = TRUE;
+    gboolean passing = TRUE, changed = judge->state == CHECKS_UNKNOWN;
 
     for (guint i = 0; i < results->len; i++) {
         const struct check_result *result = results->pdata[i];
-        note(judge, i, result);
+        changed = note(judge, i, result) || changed;
         passing = passing && result->passing;
     }
     if (passing && judge->state != CHECKS_PASSING)
@@ -154,6 +158,7 @@ static void take_round(Judge *judge, GPtrArray *results)
     judge->passing_until_ms = judge->round_ms;
     judge->state = passing ? CHECKS_PASSING : CHECKS_FAILING;
     publish(judge);
+    return changed;
 }
 
 static void start_round(Judge *judge);
@@ -190,12 +195,13 @@ static void on_round(GObject *source, GAsyncResult *result, gpointer data)
     if (!results)
         return; /* cancelled: `data` may be gone or about something else by now */
     g_clear_object(&judge->round);
-    take_round(judge, results);
+    gboolean changed = take_round(judge, results);
     /* no check to run: it passes, and stays so */
     if (results->len > 0)
         schedule(judge, next_in(judge));
     judge->hurried = FALSE;
-    judge->changed(judge->changed_data);
+    if (changed || judge->hold_ms > 0) /* else nobody waits for more of the same */
+        judge->changed(judge->changed_data);
 }
 
 static void start_round(Judge *judge)

@@ -35,16 +35,14 @@ class Row:
     against: str = ""
     theirs: list = dataclasses.field(default_factory=list)
     goal: float | None = None
-    strict: bool = True  # False: worst of all rather than the median
+    least: float = 0  # what is less counts as so much in a ratio: nothing happened, but might have right after
 
     def ratios(self):
-        return [own / other for own, other in zip(self.ours, self.theirs, strict=True)]
+        return [max(own, self.least) / max(other, self.least) for own, other in zip(self.ours, self.theirs, strict=True)]
 
     def judged(self):
-        """What is held against the goal."""
-        if not self.theirs:
-            return max(self.ours)
-        return statistics.median(self.ratios())
+        """What is held against the goal: the ratio, or without a peer the worst."""
+        return statistics.median(self.ratios()) if self.theirs else max(self.ours)
 
     def met(self):
         return self.goal is None or self.judged() <= self.goal

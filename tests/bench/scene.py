@@ -212,14 +212,22 @@ class Scene(Hands):
             self.release_agent()
 
 
+def threads(pid):
+    """{thread: (how often it has gone to sleep of itself, its CPU time in ms)} of those that live."""
+    found = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+            slept = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)
+            found[task.name] = int(slept[1]), int((task / "schedstat").read_text().split()[0]) / 1e6
+    return found
+
+
 def wakeups(pid):
-    """How often the process has gone to sleep of itself, all its threads."""
-    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
-               for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"))
+    return sum(slept for slept, _ in threads(pid).values())
 
 
 def cpu_ms(pid):
-    return sum(int(stat.read_text().split()[0]) for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
+    return sum(cpu for _, cpu in threads(pid).values())
 
 
 def peak_kib(pid):
@@ -227,4 +235,4 @@ def peak_kib(pid):
 
 
 __all__ = ["MANUAL", "PROFILES", "RECORD", "STRAYS", "Scene", "background", "cpu_ms", "device", "peak_kib", "record_state",
-           "uuid_of", "wait_for", "wakeups"]
+           "threads", "uuid_of", "wait_for"]

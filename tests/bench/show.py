@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table, the picture and the figures that are kept."""
+"""The table, and the figures that are kept."""
 import json
 import statistics
 
@@ -7,8 +7,6 @@ from measure import HERE, quartiles
 
 FIGURES = HERE / "figures.json"
 GROWTH = 1.1
-GOOD, MISSED, PLAIN = "#2a7d4f", "#b8433f", "#7a8794"
-WIDTH, LEFT, SCALE, LINE, MOST = 760, 400, 110, 21, 2.4
 
 
 def number(value):
@@ -40,35 +38,6 @@ def table(rows):
         else:
             goal = "" if row.goal is None else f"{number(row.goal)} {row.unit}"
             yield f"| {row.what} | {number(row.judged())} {row.unit} | | | {goal} | {verdict} |"
-
-
-def text(x, y, words, more=""):
-    words = str(words).replace("&", "&amp;").replace("<", "&lt;")
-    return f'<text x="{x}" y="{y}" {more}>{words}</text>'
-
-
-def picture(rows):
-    """A bar for each row that has a peer and a goal: how many times the peer, and where the goal is."""
-    shown = [row for row in rows if row.theirs and row.goal is not None]
-    height = 66 + len(shown) * LINE
-    yield f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" font-family="sans-serif" ' \
-          f'font-size="12"><rect width="{WIDTH}" height="{height}" fill="#fff"/>'
-    yield text(12, 24, "What nm-trial costs, as a multiple of its peer; the black mark is the goal", 'font-size="16"')
-    yield f'<path d="M{LEFT + SCALE} 40V{height - 14}" stroke="#ccc"/>'
-    yield text(LEFT + SCALE, height - 2, "the peer", 'text-anchor="middle" fill="#555" font-size="11"')
-    y = 44
-    for row in shown:
-        ratio, colour = row.judged(), GOOD if row.met() else MISSED
-        long = min(ratio, MOST) * SCALE
-        low, high = (LEFT + min(value, MOST) * SCALE for value in quartiles(row.ratios()))
-        goal = LEFT + min(row.goal, MOST) * SCALE
-        yield text(LEFT - 8, y + 12, f"{row.what} / {row.against}", 'text-anchor="end"')
-        yield f'<rect x="{LEFT}" y="{y + 2}" width="{long:.1f}" height="{LINE - 8}" fill="{colour}"/>'
-        yield f'<path d="M{low:.1f} {y + 8.5}H{high:.1f}" stroke="#fff" stroke-width="2"/>'
-        yield f'<path d="M{goal:.1f} {y}V{y + LINE - 4}" stroke="#000" stroke-width="2"/>'
-        yield text(round(max(LEFT + long, goal) + 6), y + 12, f"{ratio:.2f}", f'fill="{colour}"')
-        y += LINE
-    yield "</svg>"
 
 
 def compare(counts):

@@ -3,7 +3,7 @@
 import collections
 import re
 
-from measure import Row, say
+from measure import Row
 from scene import MANUAL, Scene
 
 REASONS = (
@@ -66,6 +66,7 @@ def rows(rounds):
         yield Row(f"a trial, start to {verb}: fsyncs", "", [syncs])
         yield Row(f"a trial, start to {verb}: written", "bytes", [length])
         yield Row(f"a trial, start to {verb}: files without a reason", "", [without_reason(found)], goal=0)
-        say(f"\n| start to {verb} | fsyncs | bytes | why |\n|---|---|---|---|")
+        print(f"\n| start to {verb} | fsyncs | bytes | why |\n|---|---|---|---|")
         for path, (syncs, length) in sorted(found.items()):
-            say(f"| `{path}` | {syncs} | {length} | {reason(path) or '**no reason**'} |")
+            print(f"| `{path}` | {syncs} | {length} | {reason(path) or '**no reason**'} |")
+        print()

@@ -88,6 +88,15 @@ class Judging(OwnCase):
         self.trial("confirm", trial)
         self.assert_promoted(trial, "good", "confirmed")
 
+    def test_what_it_says_anew_is_for_everybody_to_read(self):
+        """Also where it goes on failing, and nobody but a person decides."""
+        self.check(self.ANSWER)
+        self.answer("echo no peer; exit 1")
+        self.trying()
+        for text in ("no peer", "no route"):
+            self.answer(f"echo {text}; exit 1")
+            wait_for(text, lambda: f"exit status 1: {text}" in self.device.run("cat", "/run/nm-trial/status.json").stdout, 20)
+
     def test_annotations_and_the_devices_defaults_name_them(self):
         self.check("exit 0")
         self.check("exit 0", "other")
