@@ -236,8 +236,12 @@ enum candidate_fate candidate_up(Engine *engine, const Event *event)
     g_autoptr(GError) error = NULL;
     enum candidate_fate fate;
 
-    if (concerns(open, &arrival))
-        return waits_for_the_end(open, &arrival) ? CANDIDATE_LATER : CANDIDATE_LEFT;
+    if (concerns(open, &arrival)) {
+        if (waits_for_the_end(open, &arrival))
+            return CANDIDATE_LATER;
+        waiting_mark_came_up(event->uuid); /* a guarded profile that is on trial is up, too */
+        return CANDIDATE_LEFT;
+    }
     /* The open trial's verdict waits for nobody. */
     network_set_limit(engine->network,
                       open && open->trial.state == TRIAL_TRYING ? open->trial.deadline_ms : 0);

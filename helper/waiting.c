@@ -164,22 +164,22 @@ static gboolean put_back(Engine *engine, const Good *good, GError **error)
 }
 
 /* The file that says that the profile was up in this boot. Caller frees. */
-static char *came_up(const Good *good)
+static char *came_up(const char *uuid)
 {
-    return g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, good->uuid, NULL);
+    return g_build_filename(NM_TRIAL_RUN_DIR, NM_TRIAL_CAME_UP, uuid, NULL);
 }
 
 /* Whether the profile comes up for the first time in this boot: then nobody has activated it but NM itself.
  */
 static gboolean is_first(const Good *good)
 {
-    g_autofree char *path = came_up(good);
+    g_autofree char *path = came_up(good->uuid);
     return !g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
-static void mark_came_up(const Good *good)
+void waiting_mark_came_up(const char *uuid)
 {
-    g_autofree char *path = came_up(good), *directory = g_path_get_dirname(path);
+    g_autofree char *path = came_up(uuid), *directory = g_path_get_dirname(path);
     (void)g_mkdir_with_parents(directory, 0700);
     (void)g_file_set_contents_full(path, "", 0, G_FILE_SET_CONTENTS_NONE, 0600, NULL);
 }
@@ -198,7 +198,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
     if (!known)
         return CANDIDATE_LEFT;
     if (content && profile_same(content, known)) {
-        mark_came_up(good);
+        waiting_mark_came_up(good->uuid);
         /* perhaps only since it was put back, and NM did not answer */
         return good->waiting || wait || coming ? CANDIDATE_LEFT : settle(engine, known);
     }
@@ -207,7 +207,7 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         return later(error);
     if (!put_back(engine, good, &error))
         return later(error);
-    mark_came_up(good);
+    waiting_mark_came_up(good->uuid);
     enum candidate_fate fate = CANDIDATE_LEFT;
     if (content && !failed && !wait) {
         if (coming) /* no event tells that it does not come up: what waits is looked at again */

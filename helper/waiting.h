@@ -18,6 +18,10 @@ enum candidate_fate waiting_try(Engine *engine);
 enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *filename, gboolean wait,
                                     gboolean coming, gboolean again);
 
+/* Notes that the profile has come up in this boot: whoever activates it from now on is somebody, not NM at
+ * its start. Best effort, in memory. */
+void waiting_mark_came_up(const char *uuid);
+
 /* Once after a boot, when NM is up already: does what `nm-trial boot` did not come to, and makes NM load what
  * was put back. Marks in `run_dir` that it is done. FALSE: NetworkManager is not ready yet, look again. */
 gboolean waiting_catch_up(Engine *engine, const char *run_dir);

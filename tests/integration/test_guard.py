@@ -190,6 +190,20 @@ class Changed(Guarded):
             self.device.nmcli("connection", "up", "lan")
             self.reverted()
 
+    def test_the_same_again_by_hand_after_the_boot_that_tried_it(self):
+        """Its trial is open all the while: with a check that takes its time, no activation is looked at outside of it."""
+        check = self.device.disk / "etc/nm-trial/check.d/slow"
+        check.parent.mkdir()
+        check.write_text("#!/bin/sh\nsleep 1\n! ip route | grep 10.99.0.254\n")
+        check.chmod(0o755)
+        (self.device.disk / "etc/nm-trial/nm-trial.conf").write_text("[trial]\ntimeout=5s\nhold=1s\nchecks=slow\n")
+        self.modify_badly()
+        self.reboot()
+        self.reverted()
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan")
+        self.reverted()
+
     def test_what_nobody_could_try(self):
         self.device.nmcli("connection", "modify", "lan", "connection.permissions", "user:nobody", "ipv4.addresses", NEW)
         self.device.nmcli("connection", "up", "lan", check=False)
