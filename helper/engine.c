@@ -141,6 +141,12 @@ static char *detail_of(const Engine *engine, const Record *record, enum trial_re
 
     if (reason == REASON_CHECK_FAILED)
         text = g_strdup(engine->checks.failing);
+    if (reason == REASON_TIMEOUT)
+        text =
+            g_strdup(record->trial.confirm == CONFIRM_MANUAL ? "nobody has confirmed it"
+                                                             : "its checks have not passed for long enough");
+    if (reason == REASON_UNCONFIRMED_REBOOT)
+        text = g_strdup("the device was rebooted, or its power was cut");
     for (int i = 0; i < record->trial.n_pairs && !text; i++) {
         const struct record_pair *pair = &record->pair[i];
         if (reason == REASON_ACTIVATION_FAILED)

@@ -239,15 +239,15 @@ static gboolean check_fits(const char *name, const char *why_not_nm, const Profi
     if (strcmp(name, "none") == 0)
         return TRUE;
     if (strcmp(name, "nm") == 0)
-        return !why_not_nm || plan_refuse(error, "--check nm: %s", why_not_nm);
+        return !why_not_nm || plan_refuse(error, "check nm: %s", why_not_nm);
     if (strcmp(name, "gateway") == 0)
         return !stray ||
                plan_refuse(error,
-                           "--check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
+                           "check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
                            "--confirm manual.",
                            stray->id);
     return own_fit(NM_TRIAL_CHECK_DIR, name, &failure) ||
-           plan_refuse(error, "--check %s: %s.", name, failure->message);
+           plan_refuse(error, "check %s: %s. Built in are nm, gateway and none.", name, failure->message);
 }
 
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,

@@ -72,7 +72,7 @@ static void announce(const Record *record, const Options *options)
     if (options->manual)
         g_string_append(text, "Kept if confirmed");
     else
-        g_string_append_printf(text, "Kept if the checks pass for %d s", (int)(options->hold_ms / 1000));
+        g_string_append_printf(text, "Kept if checks pass for %d s", (int)(options->hold_ms / 1000));
     g_string_append_printf(text, " within %d s%s: nm-trial confirm %s\n", (int)(options->timeout_ms / 1000),
                            options->manual ? "" : "; at once", record->id);
 
