@@ -95,7 +95,8 @@ class Judging(OwnCase):
         self.trying()
         for text in ("no peer", "no route"):
             self.answer(f"echo {text}; exit 1")
-            wait_for(text, lambda: f"exit status 1: {text}" in self.device.run("cat", "/run/nm-trial/status.json").stdout, 20)
+            says = f"exit status 1: {text}"
+            wait_for(says, lambda: says in self.device.run("cat", "/run/nm-trial/status.json").stdout, 20)
 
     def test_annotations_and_the_devices_defaults_name_them(self):
         self.check("exit 0")
