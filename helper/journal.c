@@ -184,7 +184,8 @@ static char *line_of(sd_journal *journal, const char *prefix)
 
 static gpointer read_last(gpointer data)
 {
-    g_autofree char *match = g_strconcat("NM_TRIAL_ID=", reading.id, NULL);
+    g_autofree char *match = *reading.id ? g_strconcat("NM_TRIAL_ID=", reading.id, NULL)
+                                         : g_strdup("SYSLOG_IDENTIFIER=" NM_TRIAL_IDENTIFIER);
     g_autofree char *prefix = g_strdup_printf("trial %s: ", reading.id);
     GPtrArray *lines = g_ptr_array_new();
     sd_journal *journal = NULL;
@@ -203,7 +204,7 @@ static gpointer read_last(gpointer data)
 
 char **journal_last(const char *id, guint most)
 {
-    g_strlcpy(reading.id, id, sizeof reading.id);
+    g_strlcpy(reading.id, id ? id : "", sizeof reading.id);
     reading.most = most;
     GThread *reader = g_thread_new("journal", read_last, NULL);
     for (int waited_ms = 0; waited_ms < PATIENCE_MS && !g_atomic_pointer_get(&reading.lines); waited_ms++)

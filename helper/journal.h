@@ -46,6 +46,7 @@ void journal_say(enum journal_event event, const Record *record, int pair, const
 char *journal_clean(const char *text);
 char *journal_clean_to(const char *text, gsize most);
 
-/* The trial's last `most` lines in the journal, oldest first, each with its time, cleaned; nobody but root
- * has written them. None, where the journal cannot be read within a second. Caller frees. */
+/* The trial's last `most` lines in the journal (`id` NULL: ours, of any trial or none), oldest first, each
+ * with its time, cleaned; nobody but root has written them. None, where the journal cannot be read within a
+ * second. Caller frees. */
 char **journal_last(const char *id, guint most);

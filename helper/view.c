@@ -325,7 +325,6 @@ static void print_status(const Record *record, gboolean unreadable)
     g_autoptr(JsonArray) history = record ? NULL : history_load(NM_TRIAL_STATE_DIR, NULL);
     JsonObject *last =
         history && json_array_get_length(history) > 0 ? json_array_get_object_element(history, 0) : NULL;
-    const char *id = record ? record->id : last ? text_of(last, "id") : "";
 
     if (record)
         print_open(record);
@@ -338,11 +337,12 @@ static void print_status(const Record *record, gboolean unreadable)
     }
     if (last)
         print_entry("      Last: ", last);
-    if (!record)
+    if (!record) {
         terminal_print(NEXT, "nm-trial start CANDIDATE --wait");
-    if (last)
-        terminal_print(MORE, "journalctl -x NM_TRIAL_ID=%s", id);
-    g_auto(GStrv) lines = journal_last(id, JOURNAL_LINES);
+        terminal_print("       Log: ", "journalctl -x -t " NM_TRIAL_IDENTIFIER);
+    }
+    /* with none open, what was refused a moment ago is among them */
+    g_auto(GStrv) lines = journal_last(record ? record->id : NULL, JOURNAL_LINES);
     for (char **line = lines; *line; line++)
         terminal_print("", "%s%s", line == lines ? "\n" : "", *line);
 }

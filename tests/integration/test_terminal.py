@@ -146,7 +146,7 @@ class Terminal(Case):
         verdict, pair = rf"\S+Z  {trial}  reverted \(cancelled\)", f'"{NAME}" in place of "lan" on eth0'
         self.assertRegex(piped, rf"^No trial is open\.\n      Last: {verdict}\n            {pair}\n"
                                 r"      Next: nm-trial start CANDIDATE --wait\n"
-                                rf"            journalctl -x NM_TRIAL_ID={trial}\n$")
+                                r"       Log: journalctl -x -t nm-trial\n$")
         self.assertRegex(self.looks("history"), rf"^{verdict}\n  {pair}\n$")
 
 

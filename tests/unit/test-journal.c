@@ -31,6 +31,7 @@ static const char *const written[] = {
     ("MESSAGE=trial 0123abcd: " HOSTILE),
 };
 static GString *matches;
+static const char *wanted; /* what is to be looked for */
 static gsize position;
 static GMutex hanging;
 
@@ -77,7 +78,7 @@ int sd_journal_get_realtime_usec(sd_journal *j, uint64_t *ret)
 
 void sd_journal_close(sd_journal *j)
 {
-    g_assert_cmpstr(matches->str, ==, "NM_TRIAL_ID=0123abcd _UID=0 ");
+    g_assert_cmpstr(matches->str, ==, wanted);
     g_string_free(g_steal_pointer(&matches), TRUE);
 }
 
@@ -205,9 +206,10 @@ static void test_flush(void)
     journal_flush();
 }
 
-static void assert_read(guint most, const char *const *expected)
+static void assert_read(const char *id, guint most, const char *const *expected)
 {
-    g_auto(GStrv) lines = journal_last("0123abcd", most);
+    wanted = id ? "NM_TRIAL_ID=0123abcd _UID=0 " : "SYSLOG_IDENTIFIER=nm-trial _UID=0 ";
+    g_auto(GStrv) lines = journal_last(id, most);
     char **line = lines;
     for (; *expected; line++, expected++)
         g_assert_cmpstr(*line, ==, *expected);
@@ -224,8 +226,20 @@ static void test_last(void)
         "Sep 09 01:46:43 evil\\n\\u001b[31m\\u007f\\u009b\xef\xbf\xbd",
         NULL,
     };
-    assert_read(10, expected);
-    assert_read(2, expected + 2);
+    assert_read("0123abcd", 10, expected);
+    assert_read("0123abcd", 2, expected + 2);
+}
+
+/* While no trial is open: of whatever was said last, and of which trial. */
+static void test_last_of_all(void)
+{
+    static const char *const expected[] = {
+        "Sep 09 01:46:41 trial 0123abcd: the candidate is active",
+        "Sep 09 01:46:42 of another kind",
+        "Sep 09 01:46:43 trial 0123abcd: evil\\n\\u001b[31m\\u007f\\u009b\xef\xbf\xbd",
+        NULL,
+    };
+    assert_read(NULL, 3, expected);
 }
 
 /* A journal that hangs is left out, after a second. */
@@ -233,7 +247,7 @@ static void test_last_hangs(void)
 {
     g_mutex_lock(&hanging);
     gint64 began = g_get_monotonic_time();
-    assert_read(5, (const char *const[]){NULL});
+    assert_read("0123abcd", 5, (const char *const[]){NULL});
     g_assert_cmpint(g_get_monotonic_time() - began, >, G_USEC_PER_SEC / 2);
     g_mutex_unlock(&hanging);
 }
@@ -249,6 +263,7 @@ int main(int argc, char **argv)
     g_test_add_func("/journal/no-more-fields", test_no_more_fields);
     g_test_add_func("/journal/flush", test_flush);
     g_test_add_func("/journal/last", test_last);
+    g_test_add_func("/journal/last-of-all", test_last_of_all);
     g_test_add_func("/journal/last-hangs", test_last_hangs); /* its thread goes on */
     int status = g_test_run();
     g_clear_pointer(&sent, g_ptr_array_unref);
