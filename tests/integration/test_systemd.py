@@ -86,8 +86,10 @@ class Systemd(SystemdCase):
         shown = example("`nm-trial status` shows what is going on").partition("\n")[2]
         shown = re.sub("[●✗] ", "", shown).replace("192.0.2", "10.99.7").replace("eth0", "host0")
         varies = re.compile(r"\b[0-9a-f]{8}\b|\b\d+(?= s (left|ago)|s ago)|(?<=for )\d+(?= s:)|^\w{3} \d\d [\d:]{8}", re.M)
+        # A round that begins with the activation may still find the old gateway (seen on 1.52).
+        said = re.sub(r"^\w{3} \d\d [\d:]{8} check gateway passes .*\n", "", self.trial("status").stdout, flags=re.M)
         self.maxDiff = None
-        self.assertEqual(varies.sub("-", self.trial("status").stdout), varies.sub("-", shown))
+        self.assertEqual(varies.sub("-", said), varies.sub("-", shown))
         self.trial("cancel")
         self.container.wait_active("lan")
 
