@@ -189,13 +189,9 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         return !later(error);
     }
     g_autoptr(GVariant) applied = network_applied(engine->network, device->object, &error);
-    if (!applied) {
+    if (!applied || !settings_of(applied, candidate->uuid)) {
         facts->activation = ACTIVATION_PENDING; /* it is just going; the next look tells */
         return !later(error);
-    }
-    if (!settings_of(applied, candidate->uuid)) { /* another profile has just taken the device */
-        facts->activation = ACTIVATION_PENDING;
-        return TRUE;
     }
     if (settings_same(applied, profile.settings) &&
         /* a shadow is in memory to NM */
