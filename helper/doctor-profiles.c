@@ -2,6 +2,7 @@
 /* The stored profiles: does each device come up at the next boot, and on a profile that was tried? */
 #include "doctor.h"
 #include "good.h"
+#include "libnm.h"
 #include "names.h"
 #include "plan.h"
 
@@ -49,8 +50,8 @@ static gboolean concerned(const Doctor *doctor, const Profile *profile)
  * autoconnect brings its controller up. */
 static gboolean brings_up(const Profile *profile, const Profile *like)
 {
-    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
-    const char *controller = nm_setting_connection_get_master(s);
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile->connection);
+    const char *controller = libnm()->setting_connection_get_master(s);
 
     if (!profile->autoconnect)
         return FALSE;

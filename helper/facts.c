@@ -2,6 +2,7 @@
 /* Gathers the facts that step() decides on: levels, never events. It changes nothing. */
 #include "edit.h"
 #include "engine.h"
+#include "libnm.h"
 #include "names.h"
 #include "os.h"
 #include "profiles.h"
@@ -120,7 +121,8 @@ static enum holder holder_of(const Record *record, int i, const NetworkDevice *d
 
 static const char *reason_name(guint32 reason)
 {
-    GEnumClass *names = g_type_class_ref(NM_TYPE_DEVICE_STATE_REASON); /* stays for the process's life */
+    GEnumClass *names =
+        g_type_class_ref(libnm()->device_state_reason_get_type()); /* stays for the process's life */
     const GEnumValue *value = g_enum_get_value(names, (int)reason);
     return value ? value->value_nick : "unknown";
 }

@@ -2,6 +2,7 @@
 /* Which candidate goes with which device, and which profile it replaces there. */
 #include "auto-default.h"
 #include "edit.h"
+#include "libnm.h"
 #include "names.h"
 #include "plan.h"
 #include "settings.h"
@@ -48,10 +49,10 @@ static char *by_address(const char *address)
 
 static const char *hardware_address(const Profile *profile)
 {
-    NMSettingWired *wired = nm_connection_get_setting_wired(profile->connection);
-    NMSettingWireless *wireless = nm_connection_get_setting_wireless(profile->connection);
-    return wired      ? nm_setting_wired_get_mac_address(wired)
-           : wireless ? nm_setting_wireless_get_mac_address(wireless)
+    NMSettingWired *wired = libnm()->connection_get_setting_wired(profile->connection);
+    NMSettingWireless *wireless = libnm()->connection_get_setting_wireless(profile->connection);
+    return wired      ? libnm()->setting_wired_get_mac_address(wired)
+           : wireless ? libnm()->setting_wireless_get_mac_address(wireless)
                       : NULL;
 }
 

@@ -4,6 +4,7 @@
 #include "checks.h"
 #include "doctor.h"
 #include "journal.h"
+#include "libnm.h"
 #include "names.h"
 #include "os.h"
 #include "own.h"
@@ -203,10 +204,10 @@ static gboolean no_foreign_checkpoint(const PlanPair *pair, Network *network, GE
 
 static gboolean family_has_gateway(NMSettingIPConfig *ip)
 {
-    const char *method = ip ? nm_setting_ip_config_get_method(ip) : NULL;
-    if (!ip || nm_setting_ip_config_get_never_default(ip))
+    const char *method = ip ? libnm()->setting_ip_config_get_method(ip) : NULL;
+    if (!ip || libnm()->setting_ip_config_get_never_default(ip))
         return FALSE;
-    return nm_setting_ip_config_get_gateway(ip) || g_strcmp0(method, "auto") == 0 ||
+    return libnm()->setting_ip_config_get_gateway(ip) || g_strcmp0(method, "auto") == 0 ||
            g_strcmp0(method, "dhcp") == 0;
 }
 
@@ -217,8 +218,8 @@ static gboolean has_gateway(const Profile *profile)
                                         NM_SETTING_PPPOE_SETTING_NAME, NULL};
     if (g_strv_contains(links, profile->type))
         return FALSE;
-    return family_has_gateway(nm_connection_get_setting_ip4_config(profile->connection)) ||
-           family_has_gateway(nm_connection_get_setting_ip6_config(profile->connection));
+    return family_has_gateway(libnm()->connection_get_setting_ip4_config(profile->connection)) ||
+           family_has_gateway(libnm()->connection_get_setting_ip6_config(profile->connection));
 }
 
 /* The first candidate that check gateway could not judge; NULL: it could judge all. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "profile.h"
 
+#include "libnm.h"
 #include "profiles.h"
 #include "store.h"
 
@@ -86,8 +87,8 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
             return NULL;
         }
     }
-    connection = nm_keyfile_read(keyfile, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
-    if (!connection || !nm_connection_normalize(connection, NULL, NULL, error))
+    connection = libnm()->keyfile_read(keyfile, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
+    if (!connection || !libnm()->connection_normalize(connection, NULL, NULL, error))
         return NULL;
     return g_steal_pointer(&connection);
 }
@@ -100,7 +101,7 @@ Profile *profile_parse(const char *path, char *data, gsize length, GError **erro
         g_prefix_error(error, "%s: ", path);
         return NULL;
     }
-    NMSettingConnection *s = nm_connection_get_setting_connection(connection);
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(connection);
     Profile *profile = g_new0(Profile, 1);
     profile->path = g_strdup(path);
     profile->data = g_steal_pointer(&owned);
@@ -196,13 +197,13 @@ Profile *profile_by_uuid(const GPtrArray *profiles, const char *uuid)
 
 static NMSettingUser *user_setting(NMConnection *connection)
 {
-    return NM_SETTING_USER(nm_connection_get_setting(connection, NM_TYPE_SETTING_USER));
+    return (NMSettingUser *)libnm()->connection_get_setting(connection, libnm()->setting_user_get_type());
 }
 
 const char *profile_annotation(const Profile *profile, const char *key)
 {
     NMSettingUser *user = user_setting(profile->connection);
-    return user ? nm_setting_user_get_data(user, key) : NULL;
+    return user ? libnm()->setting_user_get_data(user, key) : NULL;
 }
 
 char **profile_annotation_keys(const Profile *profile)
@@ -210,7 +211,7 @@ char **profile_annotation_keys(const Profile *profile)
     g_autoptr(GPtrArray) ours = g_ptr_array_new_with_free_func(g_free);
     NMSettingUser *user = user_setting(profile->connection);
     guint n = 0;
-    const char *const *keys = user ? nm_setting_user_get_keys(user, &n) : NULL;
+    const char *const *keys = user ? libnm()->setting_user_get_keys(user, &n) : NULL;
 
     for (guint i = 0; i < n; i++)
         if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
@@ -221,8 +222,8 @@ char **profile_annotation_keys(const Profile *profile)
 
 gboolean profile_believed(const Profile *profile)
 {
-    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
-    return nm_setting_connection_get_num_permissions(s) == 0;
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile->connection);
+    return libnm()->setting_connection_get_num_permissions(s) == 0;
 }
 
 gboolean profile_asks_guard(const Profile *profile)
@@ -234,8 +235,8 @@ gboolean profile_asks_guard(const Profile *profile)
 /* A copy of the connection without what this program changes itself. */
 static NMConnection *without_flags(const Profile *profile)
 {
-    NMConnection *copy = nm_simple_connection_new_clone(profile->connection);
-    g_object_set(nm_connection_get_setting_connection(copy), NM_SETTING_CONNECTION_AUTOCONNECT, TRUE,
+    NMConnection *copy = libnm()->simple_connection_new_clone(profile->connection);
+    g_object_set(libnm()->connection_get_setting_connection(copy), NM_SETTING_CONNECTION_AUTOCONNECT, TRUE,
                  NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, 0, NM_SETTING_CONNECTION_TIMESTAMP, (guint64)0,
                  NULL);
     NMSettingUser *user = user_setting(copy);
@@ -244,10 +245,10 @@ static NMConnection *without_flags(const Profile *profile)
     guint left = 0;
     g_auto(GStrv) ours = profile_annotation_keys(profile);
     for (char **key = ours; *key; key++)
-        nm_setting_user_set_data(user, *key, NULL, NULL);
-    (void)nm_setting_user_get_keys(user, &left);
+        libnm()->setting_user_set_data(user, *key, NULL, NULL);
+    (void)libnm()->setting_user_get_keys(user, &left);
     if (left == 0) /* nothing but ours: as if there were no such section */
-        nm_connection_remove_setting(copy, NM_TYPE_SETTING_USER);
+        libnm()->connection_remove_setting(copy, libnm()->setting_user_get_type());
     return copy;
 }
 
@@ -255,7 +256,7 @@ gboolean profile_same(const Profile *a, const Profile *b)
 {
     g_autoptr(NMConnection) bare_a = without_flags(a);
     g_autoptr(NMConnection) bare_b = without_flags(b);
-    return nm_connection_compare(bare_a, bare_b, NM_SETTING_COMPARE_FLAG_EXACT);
+    return libnm()->connection_compare(bare_a, bare_b, NM_SETTING_COMPARE_FLAG_EXACT);
 }
 
 static gboolean is(const char *name, gsize size, const char *wanted)

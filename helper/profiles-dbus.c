@@ -4,6 +4,7 @@
  * comments and keys that NM does not know are not there. */
 #include "profiles.h"
 
+#include "libnm.h"
 #include "names.h"
 #include "network.h"
 #include "os.h"
@@ -101,7 +102,7 @@ static gboolean add_secrets(NMConnection *connection, const char *object, GVaria
                                                  g_variant_new("(s)", section), "(a{sa{sv}})", &failure);
         g_autoptr(GVariant) secrets = reply ? g_variant_get_child_value(reply, 0) : NULL;
         if (secrets)
-            (void)nm_connection_update_secrets(connection, section, secrets, NULL);
+            (void)libnm()->connection_update_secrets(connection, section, secrets, NULL);
         else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
@@ -116,11 +117,11 @@ static NMConnection *connection_of(const char *object, GError **error)
         network_call(nm, object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     g_autoptr(GVariant) settings = reply ? g_variant_get_child_value(reply, 0) : NULL;
     g_autoptr(NMConnection) connection =
-        settings ? nm_simple_connection_new_from_dbus(settings, error) : NULL;
+        settings ? libnm()->simple_connection_new_from_dbus(settings, error) : NULL;
 
     if (!connection || !add_secrets(connection, object, settings, error))
         return NULL;
-    g_object_set(nm_connection_get_setting_connection(connection), NM_SETTING_CONNECTION_TIMESTAMP,
+    g_object_set(libnm()->connection_get_setting_connection(connection), NM_SETTING_CONNECTION_TIMESTAMP,
                  (guint64)0, NULL);
     return g_steal_pointer(&connection);
 }
@@ -131,7 +132,8 @@ static gboolean read_text(const char *path, char **ret_data, gsize *ret_length, 
     g_autofree char *object = object_in(path, &failure);
     g_autoptr(NMConnection) connection = object ? connection_of(object, &failure) : NULL;
     g_autoptr(GKeyFile) file =
-        connection ? nm_keyfile_write(connection, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, &failure) : NULL;
+        connection ? libnm()->keyfile_write(connection, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, &failure)
+                   : NULL;
 
     if (failure)
         return fail(failure, path, error);
@@ -243,7 +245,7 @@ static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
 {
     g_auto(NetworkProfile) known = {0};
     g_autoptr(GError) gone = NULL;
-    GVariant *settings = nm_connection_to_dbus(profile->connection, NM_CONNECTION_SERIALIZE_ALL);
+    GVariant *settings = libnm()->connection_to_dbus(profile->connection, NM_CONNECTION_SERIALIZE_ALL);
     g_autoptr(GVariant) owned = g_variant_ref_sink(settings), reply = NULL;
     guint32 flags = UPDATE_NO_REAPPLY | (to_disk ? UPDATE_TO_DISK : UPDATE_IN_MEMORY);
 

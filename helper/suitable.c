@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Profiles that a trial refuses, and why: each rule is a function, the table at the end is their order. */
 #include "good.h"
+#include "libnm.h"
 #include "names.h"
 #include "plan.h"
 #include "profiles.h"
@@ -30,8 +31,8 @@ static gboolean only_here(const Plan *plan, const PlanPair *pair, GError **error
 {
     const Profile *replaced = pair->replaced;
     (void)plan;
-    NMSettingConnection *s = nm_connection_get_setting_connection(replaced->connection);
-    NMConnectionMultiConnect multi = nm_setting_connection_get_multi_connect(s);
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(replaced->connection);
+    NMConnectionMultiConnect multi = libnm()->setting_connection_get_multi_connect(s);
     return multi == NM_CONNECTION_MULTI_CONNECT_DEFAULT || multi == NM_CONNECTION_MULTI_CONNECT_SINGLE ||
            plan_refuse(
                error,
@@ -65,9 +66,9 @@ static gboolean secrets_stored(const Profile *profile, GError **error)
     g_autofree char *name = NULL;
     g_autoptr(GPtrArray) missing = NULL;
 
-    nm_connection_clear_secrets_with_flags(profile->connection, find_secret, &name);
+    libnm()->connection_clear_secrets_with_flags(profile->connection, find_secret, &name);
     /* What NM would ask for: it is not there at all, a WireGuard peer's, whose flags are in a list, too. */
-    if (!name && nm_connection_need_secrets(profile->connection, &missing))
+    if (!name && libnm()->connection_need_secrets(profile->connection, &missing))
         name = g_strdup(missing->pdata[0]);
     return !name ||
            plan_refuse(error,
@@ -94,7 +95,8 @@ gboolean plan_profile_suitable(const Profile *profile, GError **error)
 
 const char *plan_controller(const Profile *profile)
 {
-    return nm_setting_connection_get_master(nm_connection_get_setting_connection(profile->connection));
+    return libnm()->setting_connection_get_master(
+        libnm()->connection_get_setting_connection(profile->connection));
 }
 
 static gboolean is_port_of(const Profile *port, const Profile *controller)
@@ -149,9 +151,10 @@ static gboolean competes(const PlanPair *pair, const Profile *other)
     if (strcmp(other->uuid, candidate->uuid) == 0 || !other->autoconnect || !profile_believed(other) ||
         strcmp(other->type, candidate->type) != 0 || !plan_fits(other, pair->device))
         return FALSE;
-    NMSettingWireless *a = nm_connection_get_setting_wireless(candidate->connection);
-    NMSettingWireless *b = nm_connection_get_setting_wireless(other->connection);
-    return !a || !b || g_bytes_equal(nm_setting_wireless_get_ssid(a), nm_setting_wireless_get_ssid(b));
+    NMSettingWireless *a = libnm()->connection_get_setting_wireless(candidate->connection);
+    NMSettingWireless *b = libnm()->connection_get_setting_wireless(other->connection);
+    return !a || !b ||
+           g_bytes_equal(libnm()->setting_wireless_get_ssid(a), libnm()->setting_wireless_get_ssid(b));
 }
 
 static gboolean not_the_last(const Plan *plan, const PlanPair *pair, GError **error)

@@ -130,6 +130,20 @@ class BadInput(Case):
                 with self.subTest(verb=verb, word=word):
                     self.refused([verb, word], (2, 3), "id|trial")
 
+    def test_without_libnm_nothing_is_changed(self):
+        library = self.device.run("sh", "-c", "ldconfig -p | sed -n 's/.*libnm.so.0.* => //p'").stdout.split()[0]
+        self.device.run("mount", "--bind", "/dev/null", library)
+        self.assertIn("No trial is open", self.trial("status").stdout)  # which looks into no profile
+        for words in (["start", "good"], ["guard", "lan"], ["annotate", "lan"]):
+            with self.subTest(words=words):
+                result = self.trial(*words, status=1)
+                self.assertRegex(result.stderr, "library is missing: .*libnm.so.0.*Install it")
+                self.assertEqual((self.files(), self.state()), (self.before, "none"))
+        self.device.run("umount", library)
+        trial = self.start_manual("good")
+        self.confirm_when_ready()
+        self.assert_promoted(trial, "good")
+
     def test_help_and_version_are_no_errors(self):
         for words in (["--help"], ["--version"], ["start", "--help"], ["confirm", "--help"]):
             with self.subTest(words=words):

@@ -38,6 +38,15 @@ class Build(unittest.TestCase):
                           packages.package("rpm", f"*.{os.uname().machine}.rpm"), packages.package("rpm", "*.spec"))
         self.assertRegex(said, r"\n 1 packages and 1 specfiles checked; 0 errors, 0 warnings,")
 
+    def test_they_ask_for_libnm(self):
+        """Which no packager's tool finds, as it is loaded while the helper runs."""
+        needs = self.clean("dpkg-deb", "-f", packages.package("deb", "*.deb"), "Depends")
+        self.assertRegex(needs, r"\blibnm0 \(>= 1\.30\)")
+        needs = self.clean("rpm", "-qp", "--requires", packages.package("rpm", f"*.{os.uname().machine}.rpm"))
+        self.assertRegex(needs, r"(?m)^libnm\.so\.0\b")
+        with tarfile.open(packages.package("arch", "*.pkg.tar.*")) as archive:
+            self.assertIn(b"depend = libnm\n", archive.extractfile(".PKGINFO").read())
+
     def test_the_same_bytes(self):
         for kind in ("deb", "rpm"):
             made = sorted(path.name for path in (packages.OUT / kind).iterdir() if path.name != "log")

@@ -16,7 +16,8 @@ PV := "${@nm_trial_version(d)}"
 
 REQUIRED_DISTRO_FEATURES = "systemd"
 DEPENDS = "glib-2.0 json-glib networkmanager systemd"
-RDEPENDS:${PN} = "networkmanager"
+# libnm is loaded where a profile is parsed, so nobody finds it by what the helper is linked with
+RDEPENDS:${PN} = "libnm networkmanager"
 
 EXTRA_OECMAKE = "-DCMAKE_BUILD_TYPE=MinSizeRel -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DBUILD_TESTING=OFF \
     -DNM_TRIAL_DISPATCHER_DIR=${nonarch_libdir}/NetworkManager/dispatcher.d -DNM_TRIAL_UNIT_DIR=${systemd_system_unitdir}"
