@@ -277,8 +277,10 @@ gboolean change_sweep(const char *state_dir, const char *profile_dir, const char
         if (good->content)
             sweep_guarded(&sweep, good);
     }
-    /* what may have failed before must not be taken for new */
-    g_autoptr(GPtrArray) profiles = error ? g_ptr_array_new() : profile_read_directory(profile_dir, NULL);
+    if (error /* what may have failed before must not be taken for new */
+        || !profile_mentioned(profile_dir, ANNOTATION_START))
+        return sweep.well;
+    g_autoptr(GPtrArray) profiles = profile_read_directory(profile_dir, NULL);
     for (guint i = 0; i < profiles->len; i++)
         sweep_delivery(&sweep, list, profiles, profiles->pdata[i]);
     return sweep.well;

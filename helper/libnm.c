@@ -30,7 +30,7 @@ const struct libnm *libnm(void)
 
     if (done)
         return &loaded.functions;
-    void *library = dlopen(LIBNM, RTLD_NOW | RTLD_LOCAL);
+    void *library = dlopen(LIBNM, RTLD_LAZY | RTLD_LOCAL);
     if (!library)
         missing();
     void **symbol = loaded.symbols;

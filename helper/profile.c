@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Behind it a connection keeps its copy for profile_same(). */
+#define BARE "nm-trial-bare"
+
 void profile_free(Profile *profile)
 {
     if (!profile)
@@ -93,10 +96,38 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
     return g_steal_pointer(&connection);
 }
 
+/* What was parsed last. Each look of the engine reads the same few files again: two profiles, as they are and
+ * as the record has them, for one or two devices. Nobody changes a connection behind profile_parse(). */
+static NMConnection *parse_once(const char *path, const char *data, gsize length, GError **error)
+{
+    static struct {
+        char *path;
+        GBytes *bytes;
+        NMConnection *connection;
+    } parsed[8], *entry;
+    static guint next;
+    g_autoptr(GBytes) bytes = g_bytes_new(data, length);
+
+    for (entry = parsed; entry < parsed + G_N_ELEMENTS(parsed) && entry->path; entry++)
+        if (strcmp(entry->path, path) == 0 && g_bytes_equal(entry->bytes, bytes))
+            return g_object_ref(entry->connection);
+    NMConnection *connection = parse(path, data, length, error);
+    if (!connection)
+        return NULL;
+    entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
+    g_free(entry->path);
+    g_clear_pointer(&entry->bytes, g_bytes_unref);
+    g_clear_object(&entry->connection);
+    entry->path = g_strdup(path);
+    entry->bytes = g_steal_pointer(&bytes);
+    entry->connection = g_object_ref(connection);
+    return connection;
+}
+
 Profile *profile_parse(const char *path, char *data, gsize length, GError **error)
 {
     g_autofree char *owned = data;
-    NMConnection *connection = parse(path, data, length, error);
+    NMConnection *connection = parse_once(path, data, length, error);
     if (!connection) {
         g_prefix_error(error, "%s: ", path);
         return NULL;
@@ -180,6 +211,20 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
     return found;
 }
 
+gboolean profile_mentioned(const char *directory, const char *text)
+{
+    g_auto(GStrv) names = profile_port->names(directory);
+    gboolean found = FALSE;
+
+    for (char **name = names; *name && !found; name++) {
+        g_autofree char *path = g_build_filename(directory, *name, NULL), *data = NULL;
+        gsize length = 0;
+        found =
+            !profile_ignored(*name) && profile_port->read(path, &data, &length, NULL) && strstr(data, text);
+    }
+    return found;
+}
+
 gboolean profile_named(const Profile *profile, const char *name)
 {
     return strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0;
@@ -252,11 +297,22 @@ static NMConnection *without_flags(const Profile *profile)
     return copy;
 }
 
+/* That copy, made once for each connection. Borrowed. */
+static NMConnection *bare(const Profile *profile)
+{
+    GObject *connection = G_OBJECT(profile->connection);
+    NMConnection *copy = g_object_get_data(connection, BARE);
+    if (!copy) {
+        copy = without_flags(profile);
+        g_object_set_data_full(connection, BARE, copy, g_object_unref);
+    }
+    return copy;
+}
+
 gboolean profile_same(const Profile *a, const Profile *b)
 {
-    g_autoptr(NMConnection) bare_a = without_flags(a);
-    g_autoptr(NMConnection) bare_b = without_flags(b);
-    return libnm()->connection_compare(bare_a, bare_b, NM_SETTING_COMPARE_FLAG_EXACT);
+    return a->connection == b->connection ||
+           libnm()->connection_compare(bare(a), bare(b), NM_SETTING_COMPARE_FLAG_EXACT);
 }
 
 static gboolean is(const char *name, gsize size, const char *wanted)

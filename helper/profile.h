@@ -42,6 +42,10 @@ struct profile_skipped {
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
 GPtrArray *profile_skipped_new(void);
 
+/* Whether the bytes of some profile in the directory have the text in them: a look before the work of
+ * profile_read_directory(), which has libnm loaded. What cannot be read has nothing in it. */
+gboolean profile_mentioned(const char *directory, const char *text);
+
 /* Whether NM passes over a file of that name in a directory of profiles: a hidden one, a backup, a temporary
  * one. */
 gboolean profile_ignored(const char *name);
