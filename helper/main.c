@@ -78,7 +78,7 @@ int main(int argc, char **argv)
         return EXIT_FAILED;
     }
     clear_environment();
-    setlocale(LC_ALL, "C.UTF-8"); /* names are that, whoever calls */
+    setlocale(LC_CTYPE, "C.UTF-8"); /* names are that, whoever calls */
     umask(077);                   /* whatever this writes is root's alone */
     if (argc < 2) {
         help(stderr);
