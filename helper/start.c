@@ -8,6 +8,7 @@
 #include "os.h"
 #include "verbs.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -49,8 +50,8 @@ static char *started_by(void)
 }
 
 /* Says it before the network changes under the caller, but waits for no stopped terminal: the lock is held.
- */
-static void announce(const Record *record, const Options *options)
+ * FALSE: nobody can read it (errno). */
+static gboolean announce(const Record *record, const Options *options)
 {
     struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
     g_autoptr(GString) text = g_string_new(NULL);
@@ -76,8 +77,13 @@ static void announce(const Record *record, const Options *options)
     g_string_append_printf(text, " within %d s%s: nm-trial confirm %s\n", (int)(options->timeout_ms / 1000),
                            options->manual ? "" : "; at once", record->id);
 
-    if (poll(&terminal, 1, TERMINAL_MS) == 1 && (terminal.revents & POLLOUT) != 0)
-        (void)!write(STDOUT_FILENO, text->str, text->len);
+    if (poll(&terminal, 1, TERMINAL_MS) != 1 || (terminal.revents & POLLOUT) == 0)
+        return TRUE;
+    ssize_t written;
+    do
+        written = write(STDOUT_FILENO, text->str, text->len);
+    while (written < 0 && errno == EINTR);
+    return written >= 0;
 }
 
 /* With the lock held. Returns an exit code. */
@@ -99,15 +105,17 @@ static int start_locked(VerbContext *context, const Plan *plan, const Options *o
     }
     gint64 until_ms = MIN(os.boottime_ms() + SUMMON_MS, record->trial.deadline_ms);
     gboolean watched = agent_summon(context->network, NM_TRIAL_RUN_DIR, record->id, until_ms);
-    if (watched)
-        announce(record, options);
-    else
+    gboolean told = !watched || announce(record, options);
+    if (!told)
+        verb_error("trial %s is open, but that could not be written to the standard output: %s", record->id,
+                   g_strerror(errno));
+    else if (!watched)
         verb_error("no agent has taken up the trial; going back. See: systemctl status " NM_TRIAL_UNIT);
     if (!engine_run(&context->engine, watched ? NULL : &cancel, &result, &error)) {
         verb_error("%s. The agent goes on.", error->message);
         return EXIT_FAILED;
     }
-    return watched ? EXIT_DONE : EXIT_FAILED;
+    return watched && told ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int start_planned(VerbContext *context, const Plan *plan, const Options *options, gboolean wait)

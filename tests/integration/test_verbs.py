@@ -114,6 +114,22 @@ class Verbs(Case):
         self.assertIn(f"nm-trial confirm {trial}", output)
         self.assertRegex(output, r"90|1:30|1 min|89")
 
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        def into_nothing(*words):
+            return self.device.run("sh", "-c", '"$@" >/dev/full', "sh", "nm-trial", *words, check=False)
+        self.candidate()
+        self.trial("annotate", "good", "timeout=5m")
+        for words in (["status"], ["status", "--json"], ["history"], ["doctor", "--json"], ["annotate", "good"]):
+            with self.subTest(words=words):
+                result = into_nothing(*words)
+                self.assertEqual((result.returncode, "No space left" in result.stderr), (1, True), result.stderr)
+        result = into_nothing("start", "good", "--confirm", "manual", "--check", "none")
+        trial = self.status()["id"]
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, f"trial {trial} is open, but .*No space left")
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "good")
+
     def test_start_wait_ends_with_the_verdict(self):
         self.candidate()
         result = self.trial("start", "good", "--wait", "--timeout", "20s", "--hold", "1s", status=0)
