@@ -6,7 +6,6 @@
 #include "journal.h"
 #include "names.h"
 #include "os.h"
-#include "own.h"
 #include "profiles.h"
 #include "storage.h"
 #include "store.h"
@@ -234,20 +233,13 @@ static const Profile *without_gateway(const Plan *plan)
  * "gateway" could not judge. */
 static gboolean check_fits(const char *name, const char *why_not_nm, const Profile *stray, GError **error)
 {
-    g_autoptr(GError) failure = NULL;
-
-    if (strcmp(name, "none") == 0)
-        return TRUE;
-    if (strcmp(name, "nm") == 0)
-        return !why_not_nm || plan_refuse(error, "check nm: %s", why_not_nm);
-    if (strcmp(name, "gateway") == 0)
-        return !stray ||
-               plan_refuse(error,
-                           "check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
-                           "--confirm manual.",
-                           stray->id);
-    return own_fit(NM_TRIAL_CHECK_DIR, name, &failure) ||
-           plan_refuse(error, "check %s: %s. Built in are nm, gateway and none.", name, failure->message);
+    if (why_not_nm && strcmp(name, "nm") == 0)
+        return plan_refuse(error, "check nm: %s", why_not_nm);
+    return !stray || strcmp(name, "gateway") != 0 ||
+           plan_refuse(error,
+                       "check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
+                       "--confirm manual.",
+                       stray->id);
 }
 
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,
