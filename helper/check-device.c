@@ -50,11 +50,10 @@ void check_say(struct check *check, const char *format, ...)
 {
     va_list arguments;
 
-    if (check->output->len > 0)
-        g_string_append(check->output, ", ");
     va_start(arguments, format);
-    g_string_append_vprintf(check->output, format, arguments);
+    g_autofree char *words = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    g_string_append_printf(check->output, "%s%s", check->output->len ? ", " : "", words);
 }
 
 guint check_counted(const struct check *check)
