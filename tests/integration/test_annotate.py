@@ -90,7 +90,11 @@ class Annotate(Case):
                          self.trial("start", "good", "--check", "ping", status=4).stderr)
         self.assertIn("permissions", self.trial("annotate", "users", "timeout=5m", status=4).stderr)
         self.trial("annotate", "nosuch", "timeout=5m", status=4)
-        self.trial("annotate", "nosuch", status=4)
+        self.assertNotIn("Did you", self.trial("annotate", "nosuch", status=4).stderr)
+        for slip in ("god", "goood", "goid", "godo", "Good"):
+            self.assertIn('Did you mean "good"? See: ', self.trial("annotate", slip, status=4).stderr)
+        for another in ("g", "xyzd", "dog", "goodness", ""):
+            self.assertNotIn("Did you", self.trial("annotate", another, status=4).stderr)
         self.trial("annotate", status=2)
         self.before = before
         self.own |= {"users", "off"}
