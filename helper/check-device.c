@@ -50,11 +50,10 @@ void check_say(struct check *check, const char *format, ...)
 {
     va_list arguments;
 
-    if (check->output->len > 0)
-        g_string_append(check->output, ", ");
     va_start(arguments, format);
-    g_string_append_vprintf(check->output, format, arguments);
+    g_autofree char *words = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    g_string_append_printf(check->output, "%s%s", check->output->len ? ", " : "", words);
 }
 
 guint check_counted(const struct check *check)
@@ -113,13 +112,22 @@ void check_answered(struct question *question, gboolean good, const char *what, 
 {
     g_autoptr(GTask) task = question->task;
     struct check *check = g_task_get_task_data(task);
+    g_autofree char *other = NULL;
 
+    /* IPv4 is told first, whichever has answered first: where NetworkManager's page is an IPv4 literal, IPv6
+     * has no way to it, which is known at once and decides nothing. */
+    if (question->family == 0) {
+        other = g_strdup(check->output->str);
+        g_string_truncate(check->output, 0);
+    }
     if (good) {
         check->good |= check_families[question->family].bit;
         check_say(check, "%s answers", what);
     } else if (error && !g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
         check_say(check, "%s", error->message);
     }
+    if (other && *other)
+        check_say(check, "%s", other);
     g_free(question);
     if (checks_families_pass(&check->families, check->good))
         g_cancellable_cancel(check->cancelled);

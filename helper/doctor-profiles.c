@@ -205,7 +205,7 @@ static void examine_defaults(Doctor *doctor)
     if (!options_take_file(&options, NM_TRIAL_CONF, &error) ||
         !options_complete(&options, NM_SETTING_WIRED_SETTING_NAME, &error))
         doctor_say(doctor, FINDING_FAILURE, g_strdup_printf("nothing can be tried: %s", error->message),
-                   g_strdup("Mend that file, or remove it."));
+                   g_strdup("Mend " NM_TRIAL_CONF ", or remove it."));
 }
 
 /* Guarded profiles, and those that should be. */

@@ -23,6 +23,7 @@ static const struct {
     {"connectivity", doctor_connectivity},
     {"dispatcher", doctor_dispatcher},
     {"units", doctor_units},
+    {"executables", doctor_executables},
     {"storage", doctor_storage},
     {"profiles", doctor_profiles},
     {"copiers", doctor_copiers},

@@ -55,8 +55,9 @@ enum finding_state doctor_judge_version(const char *version);
 void doctor_networkmanager(Doctor *doctor); /* doctor-system.c */
 void doctor_connectivity(Doctor *doctor);
 void doctor_units(Doctor *doctor);
-void doctor_dispatcher(Doctor *doctor); /* doctor-dispatcher.c */
-void doctor_storage(Doctor *doctor);    /* doctor-storage.c */
+void doctor_dispatcher(Doctor *doctor);  /* doctor-dispatcher.c */
+void doctor_executables(Doctor *doctor); /* doctor-executables.c */
+void doctor_storage(Doctor *doctor);     /* doctor-storage.c */
 void doctor_copiers(Doctor *doctor);
 void doctor_profiles(Doctor *doctor);  /* doctor-profiles.c */
 void doctor_leftovers(Doctor *doctor); /* doctor-leftovers.c */

@@ -128,12 +128,6 @@ static Record *load(Engine *engine, gboolean *ret_behind, GError **error)
     return *ret_behind ? g_steal_pointer(&held) : g_steal_pointer(&record);
 }
 
-/* Another profile of the device as people know it: the replaced one by its id, any other by its UUID. */
-static const char *label(const struct record_pair *pair, const char *uuid)
-{
-    return g_strcmp0(uuid, pair->replaced.uuid) == 0 ? pair->replaced.id : uuid;
-}
-
 /* The verdict's reason in more words, where there are any. Caller frees. */
 static char *detail_of(const Engine *engine, const Record *record, enum trial_reason reason)
 {
@@ -152,7 +146,7 @@ static char *detail_of(const Engine *engine, const Record *record, enum trial_re
         if (reason == REASON_ACTIVATION_FAILED)
             text = g_strdup(engine->failed[i] ? engine->failed[i] : engine->ended[i]);
         if (reason == REASON_SUPERSEDED && engine->holder[i])
-            text = g_strdup_printf("\"%s\" has taken %s", label(pair, engine->holder[i]), pair->device);
+            text = g_strdup_printf("%s has taken %s", engine->holder[i], pair->device);
     }
     return text ? journal_clean(text) : NULL;
 }
@@ -168,7 +162,7 @@ static void say_down(Engine *engine, const Record *record, const struct facts *f
             journal_say(JOURNAL_TROUBLE, record, i, "the candidate is not active on %s any more%s%s%s%s",
                         pair->device, engine->ended[i] ? ": " : "", engine->ended[i] ? engine->ended[i] : "",
                         engine->holder[i] ? "; it has now: " : "",
-                        engine->holder[i] ? label(pair, engine->holder[i]) : "");
+                        engine->holder[i] ? engine->holder[i] : "");
         engine->down_said[i] = down;
     }
 }

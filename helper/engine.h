@@ -44,7 +44,7 @@ typedef struct {
     gint64 last_try_ms[TRIAL_PAIRS_MAX]; /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
-    char *holder[TRIAL_PAIRS_MAX]; /* UUID of the profile that has the device in place of the candidate */
+    char *holder[TRIAL_PAIRS_MAX]; /* the profile that has the device in place of the candidate, in words */
     gboolean down_said[TRIAL_PAIRS_MAX]; /* the journal has that the candidate is not active any more */
     char *ended[TRIAL_PAIRS_MAX];        /* an activation ended, and why */
     char *failed[TRIAL_PAIRS_MAX];       /* NM refused to activate, in its words */

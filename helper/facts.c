@@ -2,6 +2,7 @@
 /* Gathers the facts that step() decides on: levels, never events. It changes nothing. */
 #include "edit.h"
 #include "engine.h"
+#include "journal.h"
 #include "libnm.h"
 #include "names.h"
 #include "os.h"
@@ -242,6 +243,13 @@ static gboolean staleness(Engine *engine, const Record *record, int i, struct pa
     return !later(error) && !later(other);
 }
 
+/* Of the id as much as leaves room for the rest where a line is cut. */
+static char *words_of_active(const NetworkDevice *device)
+{
+    g_autofree char *id = journal_clean_to(device->active_id, 100);
+    return g_strdup_printf("\"%s\" (%s)", id, device->active_uuid);
+}
+
 static gboolean pair_facts(Engine *engine, const Record *record, int i, struct pair_facts *facts)
 {
     g_auto(NetworkDevice) device = {0};
@@ -272,7 +280,7 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
         engine->other_since_ms[i] = os.boottime_ms();
     facts->other_since_ms = engine->other_since_ms[i];
     g_free(engine->holder[i]);
-    engine->holder[i] = engine->other_since_ms[i] ? g_strdup(device.active_uuid) : NULL;
+    engine->holder[i] = engine->other_since_ms[i] ? words_of_active(&device) : NULL;
     if (facts->activation == ACTIVATION_ACTIVE)
         g_clear_pointer(&engine->ended[i], g_free);
     return facts->activation != ACTIVATION_ACTIVE || compare_running(engine, record, i, &device, facts);

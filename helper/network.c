@@ -346,6 +346,7 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->interface, g_free);
     g_clear_pointer(&device->active, g_free);
     g_clear_pointer(&device->active_uuid, g_free);
+    g_clear_pointer(&device->active_id, g_free);
 }
 
 static char *device_by_port(Network *network, const char *interface)
@@ -393,6 +394,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
         g_autoptr(GVariant) connection = network_properties(network, device.active, NM_IFACE_ACTIVE, NULL);
         if (connection) {
             g_variant_lookup(connection, "Uuid", "s", &device.active_uuid);
+            g_variant_lookup(connection, "Id", "s", &device.active_id);
             g_variant_lookup(connection, "State", "u", &device.active_state);
         }
     }

@@ -81,6 +81,7 @@ typedef struct {
     char *interface;      /* its own; the one with its addresses may be another (a modem's) */
     char *active;         /* its active connection's path, NULL: none */
     char *active_uuid;    /* that one's profile, NULL: none */
+    char *active_id;      /* ... by name, which may be anybody's text */
     guint32 active_state; /* NMActiveConnectionState */
     guint32 reason; /* NMDeviceStateReason of its last failure since network_forget_failures(), of those that
                        network_watch() makes us see; else of its last state change */

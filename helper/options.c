@@ -5,6 +5,7 @@
 #include "duration.h"
 #include "journal.h"
 #include "names.h"
+#include "own.h"
 #include "plan.h"
 #include "store.h"
 
@@ -230,9 +231,16 @@ static gboolean complete_hold(Options *options, GError **error)
 
 static gboolean complete_checks(const Options *options, GError **error)
 {
+    static const char *const built_in[] = {"nm", "gateway", "none", NULL};
     enum option_source source = options->source[OPTION_CHECKS];
     g_autofree char *which = label(source, OPTION_CHECKS);
 
+    for (char **name = options->checks; name && *name; name++) {
+        g_autoptr(GError) failure = NULL;
+        if (!g_strv_contains(built_in, *name) && !own_fit(NM_TRIAL_CHECK_DIR, *name, &failure))
+            return plan_refuse(error, "%s %s: %s. Built in are nm, gateway and none.", which, *name,
+                               failure->message);
+    }
     if (!options->checks || !g_strv_contains((const char *const *)options->checks, "none"))
         return TRUE;
     if (!options->manual)

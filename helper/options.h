@@ -50,7 +50,7 @@ gboolean options_take_file(Options *options, const char *path, GError **error);
 
 /* Sets what nobody gave and refuses what does not go together. `type`: the candidate's
  * (connection.type), because a modem takes its time. A `hold` that is too long for a timeout that was given
- * nearer to the trial is cut to half of it. */
+ * nearer to the trial is cut to half of it. A check that is neither built in nor may be run is refused. */
 gboolean options_complete(Options *options, const char *type, GError **error);
 
 /* What is allowed as the annotation nm-trial.NAME, for people; NULL: there is no such annotation to set. */

@@ -7,7 +7,6 @@
 #include "libnm.h"
 #include "names.h"
 #include "os.h"
-#include "own.h"
 #include "profiles.h"
 #include "storage.h"
 #include "store.h"
@@ -115,6 +114,32 @@ static int fit(const Profile *profile, const char *name)
     return 0;
 }
 
+/* Whether one is the other with a slip: all but two neighbouring characters at most is the same. */
+static gboolean resembles(const char *id, const char *name)
+{
+    size_t a = strlen(id), b = strlen(name), most = MAX(a, b), least = MIN(a, b), front = 0, back = 0;
+
+    while (front < least && id[front] == name[front])
+        front++;
+    while (back < least - front && id[a - 1 - back] == name[b - 1 - back])
+        back++;
+    return front + back + 2 >= most && (front + back) * 2 >= most;
+}
+
+static gboolean refuse_unknown(GPtrArray *profiles, const char *name, GError **error)
+{
+    g_autofree char *clean = journal_clean(name), *near = NULL;
+
+    for (guint i = 0; i < profiles->len && !near; i++) {
+        const Profile *profile = profiles->pdata[i];
+        if (resembles(profile->id, name))
+            near = g_strdup_printf("Did you mean \"%s\"? ", profile->id);
+    }
+    return plan_refuse(error,
+                       "There is no profile \"%s\" in %s. %sSee: nmcli -f NAME,UUID,FILENAME connection show",
+                       clean, NM_TRIAL_PROFILE_DIR, near ? near : "");
+}
+
 Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GError **error)
 {
     g_autofree char *clean = journal_clean(name);
@@ -137,9 +162,7 @@ Profile *plan_find(GPtrArray *profiles, GPtrArray *skipped, const char *name, GE
         return NULL;
     }
     if (!found && refuse_skipped(skipped, name, error) && refuse_elsewhere(name, error))
-        plan_refuse(error,
-                    "There is no profile \"%s\" in %s. See: nmcli -f NAME,UUID,FILENAME connection show",
-                    clean, NM_TRIAL_PROFILE_DIR);
+        refuse_unknown(profiles, name, error);
     return found;
 }
 
@@ -235,20 +258,13 @@ static const Profile *without_gateway(const Plan *plan)
  * "gateway" could not judge. */
 static gboolean check_fits(const char *name, const char *why_not_nm, const Profile *stray, GError **error)
 {
-    g_autoptr(GError) failure = NULL;
-
-    if (strcmp(name, "none") == 0)
-        return TRUE;
-    if (strcmp(name, "nm") == 0)
-        return !why_not_nm || plan_refuse(error, "check nm: %s", why_not_nm);
-    if (strcmp(name, "gateway") == 0)
-        return !stray ||
-               plan_refuse(error,
-                           "check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
-                           "--confirm manual.",
-                           stray->id);
-    return own_fit(NM_TRIAL_CHECK_DIR, name, &failure) ||
-           plan_refuse(error, "check %s: %s. Built in are nm, gateway and none.", name, failure->message);
+    if (why_not_nm && strcmp(name, "nm") == 0)
+        return plan_refuse(error, "check nm: %s", why_not_nm);
+    return !stray || strcmp(name, "gateway") != 0 ||
+           plan_refuse(error,
+                       "check gateway: \"%s\" has no gateway to ask. Use --check nm, or --check none "
+                       "--confirm manual.",
+                       stray->id);
 }
 
 static gboolean choose_checks(Plan *plan, const struct plan_request *request, Network *network,

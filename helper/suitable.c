@@ -261,6 +261,9 @@ static void add_warnings(Plan *plan, const PlanPair *pair)
     if (candidate->autoconnect && !pair->edit)
         warn(plan, "\"%s\" has autoconnect on: it goes off now, and stays off unless the trial is promoted",
              candidate->id);
+    /* no refusal: a fleet's role brings comments and our keys into a file by an edit */
+    if (pair->edit && profile_same(candidate, replaced))
+        warn(plan, "the new content says the same as \"%s\" does now: nothing new is tried", replaced->id);
     if (replaced && g_strcmp0(active, replaced->uuid) != 0 && g_strcmp0(active, candidate->uuid) != 0)
         warn(plan, "\"%s\" is not active on %s now: it has not shown that it works", replaced->id,
              pair->device);

@@ -79,15 +79,22 @@ class Annotate(Case):
                                (2, "timeout=soon"), (2, "confirm=maybe"), (2, "checks=../ping"), (2, "checks=nm;;"),
                                (2, "fallback=2"), (2, "start=never"), (2, "org.example.site=8"), (2, "\xff=1"),
                                (2, "timeout=5m", "hold=soon"), (2, "--clear", "timeout=5m"),
-                               (4, "hold=30s", "timeout=20s"), (4, "checks=none"), (4, "replaces=nosuch"),
-                               (4, "replaces=off"),
+                               (4, "hold=30s", "timeout=20s"), (4, "checks=none"), (4, "checks=nm;ping"),
+                               (4, "replaces=nosuch"), (4, "replaces=off"),
                                (4, "replaces=good"), (4, f"replaces={uuid_of('good')}")):
             with self.step(words=words):
                 self.trial("annotate", "good", *words, status=status)
                 self.assertEqual(self.files(), before)
+        said = self.trial("annotate", "good", "checks=ping", status=4).stderr
+        self.assertEqual(said.replace("nm-trial.checks ping", "--check ping"),
+                         self.trial("start", "good", "--check", "ping", status=4).stderr)
         self.assertIn("permissions", self.trial("annotate", "users", "timeout=5m", status=4).stderr)
         self.trial("annotate", "nosuch", "timeout=5m", status=4)
-        self.trial("annotate", "nosuch", status=4)
+        self.assertNotIn("Did you", self.trial("annotate", "nosuch", status=4).stderr)
+        for slip in ("god", "goood", "goid", "godo", "Good"):
+            self.assertIn('Did you mean "good"? See: ', self.trial("annotate", slip, status=4).stderr)
+        for another in ("g", "xyzd", "dog", "goodness", ""):
+            self.assertNotIn("Did you", self.trial("annotate", another, status=4).stderr)
         self.trial("annotate", status=2)
         self.before = before
         self.own |= {"users", "off"}

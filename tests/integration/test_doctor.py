@@ -8,8 +8,8 @@ import unittest
 from case import Case, PROFILES, uuid_of, wait_for
 from hands import INTERFACE, NM_VERSION
 
-EXAMINATIONS = ["networkmanager", "connectivity", "dispatcher", "units", "storage", "profiles", "copiers",
-                "leftovers"]
+EXAMINATIONS = ["networkmanager", "connectivity", "dispatcher", "units", "executables", "storage", "profiles",
+                "copiers", "leftovers"]
 SCRIPTS = "/etc/NetworkManager/dispatcher.d"
 LINK, SCRIPT = f"{SCRIPTS}/90-nm-trial", f"{SCRIPTS}/no-wait.d/90-nm-trial"
 VENDOR = "/usr/lib/NetworkManager/dispatcher.d"
@@ -19,6 +19,7 @@ TOLD, WARNINGS = ("ok", 2) if NM_VERSION >= (1, 42) else ("warning", 3)
 RUN = "/run/NetworkManager/system-connections"
 NETPLAN = f"{RUN}/netplan-eth1.nmconnection"
 STATE = "/var/lib/nm-trial"
+OWN = "/etc/nm-trial"
 META = f"{uuid_of('lan')}.nmmeta"
 LAN = f"{DIRECTORY}/lan.nmconnection"
 CONNECTIVITY = "printf '[connectivity]\\n{}\\n' >/etc/NetworkManager/conf.d/lab.conf; nmcli general reload conf"
@@ -105,6 +106,18 @@ ROWS = {
             f"mv /etc/lab/dbus-services/nm_dispatcher.service /var/tmp; {RELOAD_DBUS}",
             f"mv /var/tmp/nm_dispatcher.service /etc/lab/dbus-services; {RELOAD_DBUS}"),
     ],
+    "executables": [
+        Row("all is well", (), f"mkdir -p {OWN}/check.d {OWN}/verdict.d; ln -s /bin/true {OWN}/check.d/mine; "
+            f"cp /bin/true {OWN}/verdict.d/mine; touch {OWN}/verdict.d/.keep", f"rm -r {OWN}/check.d {OWN}/verdict.d"),
+        Row("a check that others may write", ("warning: check.d/mine can be written by others",),
+            f"mkdir {OWN}/check.d; cp /bin/true {OWN}/check.d/mine; chmod 0757 {OWN}/check.d/mine",
+            f"rm -r {OWN}/check.d"),
+        Row("a hook that is none", ("warning: verdict.d/tell.sh has more in its name", "warning: verdict.d/tell cannot"),
+            f"mkdir {OWN}/verdict.d; cp /bin/true {OWN}/verdict.d/tell.sh; touch {OWN}/verdict.d/tell",
+            f"rm -r {OWN}/verdict.d"),
+        Row("their directory is somebody else's", ("warning: check.d does not belong to root",),
+            f"mkdir {OWN}/check.d; cp /bin/true {OWN}/check.d/mine; chown 1 {OWN}/check.d", f"rm -r {OWN}/check.d"),
+    ],
     "storage": [
         Row("the state directory in memory", (
             f"failure: {STATE} is not on storage.*reboot", "warning: two file systems"),
@@ -140,6 +153,12 @@ ROWS = {
         Row("defaults that do not go together", ("failure: hold of nm-trial.conf",),
             "printf '[trial]\\ntimeout=60\\nhold=200\\n' >/etc/nm-trial/nm-trial.conf; "
             "chmod 644 /etc/nm-trial/nm-trial.conf", "rm /etc/nm-trial/nm-trial.conf"),
+        Row("a check that is not there", ("failure: new.*nm-trial.checks ping: .*check.d cannot be used",),
+            profiles=stored("lan1") | stored("new", autoconnect=False,
+                                             user="nm-trial.replaces=lan1\nnm-trial.checks=nm;ping")),
+        Row("defaults with a check that is not there", ("failure: checks of nm-trial.conf ping: .*check.d cannot be used",),
+            f"printf '[trial]\\nchecks=ping\\n' >{OWN}/nm-trial.conf; chmod 644 {OWN}/nm-trial.conf",
+            f"rm {OWN}/nm-trial.conf"),
         Row("wrong defaults", ("failure: nm-trial.conf.*colour",),
             "echo '[trial]\ncolour=red' >/etc/nm-trial/nm-trial.conf; chmod 644 /etc/nm-trial/nm-trial.conf",
             "rm /etc/nm-trial/nm-trial.conf"),
@@ -361,6 +380,9 @@ class Doctor(Examined):
 
     def test_dispatcher(self):
         self.sick("dispatcher")
+
+    def test_executables(self):
+        self.sick("executables")
 
     def test_storage(self):
         self.sick("storage")

@@ -291,7 +291,13 @@ class Refused(Edited):
         before = self.files()
         result = self.trial("start", "--edit", "lan", "--from", self.put(self.content()), "--dry-run")
         self.assertIn('new content of "lan" on eth0', result.stdout)
+        self.assertNotIn("nothing new", result.stdout)
         self.assertEqual((before, self.shadowed()), (self.files(), False))
+
+    def test_content_that_says_the_same_is_told(self):
+        for text in (self.old.decode(), self.old.decode() + "\n# more\n[user]\nnm-trial.timeout=5m\n"):
+            result = self.trial("start", "--edit", "lan", "--from", self.put(text), "--dry-run")
+            self.assertIn('the new content says the same as "lan" does now: nothing new is tried', result.stdout)
 
 
 class Steps(Edited):

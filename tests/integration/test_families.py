@@ -43,7 +43,16 @@ ROWS = [
 ]
 
 
-class Families(Case):
+class Candidates(Case):
+    def section(self, row, family):
+        if family not in row.families:
+            return "method=disabled"
+        gateway = (BAD if family in row.dead else GOOD)[family]
+        may_fail = "" if family not in row.required else "\nmay-fail=false"
+        return f"method=manual\naddress1={ADDRESS[family]},{gateway}{may_fail}".format(n=0)
+
+
+class Families(Candidates):
     def prepare(self):
         (self.device.disk / "etc/hosts").write_text(HOSTS)
         (self.device.disk / "etc/host.conf").write_text("multi on\n")  # both lines of a name count
@@ -51,13 +60,6 @@ class Families(Case):
         text = conf.read_text()
         self.assertIn("uri=http://10.99.255.1/", text)
         conf.write_text(text.replace("uri=http://10.99.255.1/", f"uri=http://{HOST}/"))
-
-    def section(self, row, family):
-        if family not in row.families:
-            return "method=disabled"
-        gateway = (BAD if family in row.dead else GOOD)[family]
-        may_fail = "" if family not in row.required else "\nmay-fail=false"
-        return f"method=manual\naddress1={ADDRESS[family]},{gateway}{may_fail}".format(n=0)
 
     def judged(self, row, check):
         self.candidate(ipv4=self.section(row, 4), ipv6=self.section(row, 6))
@@ -94,6 +96,20 @@ class Families(Case):
                 self.assert_promoted(trial, name, "checks-passed", replaced)
                 for family in families:
                     self.assertTrue(self.device.online(family=family))
+
+
+class Literal(Candidates):
+    """The page of the lab is an IPv4 literal, to which IPv6 has no way: that decides nothing, and comes last."""
+
+    def test_what_decides_comes_first(self):
+        row = Row((4, 6), (4, 6), (), False)
+        self.candidate(ipv4=self.section(row, 4), ipv6=self.section(row, 6))
+        trial = self.wait_manual("good", check="nm")
+        said = wait_for("both", lambda: [check["output"] for check in self.status()["checks"]
+                                         if "IPv4 does" in check["output"] and "IPv6 does" in check["output"]], 20)
+        self.assertRegex(said[0], "^IPv4 does not reach http://10.99.255.1/: .*, IPv6 does not reach")
+        self.trial("cancel", trial)
+        self.assert_reverted(trial, "good", "cancelled")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import time
 import unittest
 
-from case import Case, wait_for
+from case import Case, uuid_of, wait_for
 
 
 class Superseded(Case):
@@ -37,19 +37,24 @@ class Superseded(Case):
 
     def test_a_human_activates_another_profile(self):
         self.candidate()
-        self.device.profile("other", autoconnect=False, address="10.99.{n}.40/24")
+        text = self.device.profile_path("lan").read_text().replace(uuid_of("lan"), uuid_of("other"))
+        self.own.add("other")
+        self.device.profile_file("other", text.replace("id=lan", "id=\033[31mred").replace("0.10/", "0.40/"))
+        self.before = None
         trial = self.wait_manual("good")
-        self.device.nmcli("connection", "up", "other")
+        self.device.nmcli("connection", "up", uuid_of("other"))
         took = time.monotonic()
         self.assertEqual(self.state(), "trying")
-        self.assert_reverted(trial, "good", "superseded")
+        entry = self.assert_reverted(trial, "good", "superseded")
+        self.assertEqual(entry["detail"], f'"\\u001b[31mred" ({uuid_of("other")}) has taken eth0')
         self.assertGreater(self.watch.left("trying", self.started), took + 3.5, "5 s must pass before that counts")
 
     def test_a_human_goes_back_to_the_replaced_profile(self):
         self.candidate()
         trial = self.wait_manual("good")
         self.device.nmcli("connection", "up", "lan")
-        self.assert_reverted(trial, "good", "superseded")
+        entry = self.assert_reverted(trial, "good", "superseded")
+        self.assertEqual(entry["detail"], f'"lan" ({uuid_of("lan")}) has taken eth0')
 
     def test_a_human_tries_another_profile_for_a_moment(self):
         self.candidate()

@@ -151,6 +151,20 @@ class Verbs(Case):
                 self.assertEqual(one.returncode, status)
             self.assertEqual(self.status()["state"], "none")
 
+    def test_without_the_boots_id_nothing_is_changed(self):
+        """Found by failing each read of confirm: it took the trial for one of another boot, and went back."""
+        self.candidate()
+        trial = self.wait_manual("good")
+        record = self.settled_record()
+        self.device.run("mount", "--bind", "/dev/null", "/proc/sys/kernel/random/boot_id")
+        for words in (*WITHOUT, ["start", "good"], ["event"]):
+            with self.subTest(words=words):
+                self.assertIn("this boot's id cannot be read", self.trial(*words, status=1).stderr)
+        self.device.run("umount", "/proc/sys/kernel/random/boot_id")
+        self.assertEqual(self.record(), record)
+        self.trial("confirm", trial)
+        self.assert_promoted(trial, "good")
+
     def test_extend_needs_a_good_timeout(self):
         self.candidate()
         trial = self.wait_manual("good")

@@ -8,7 +8,7 @@ static void test_names(void)
     g_assert_true(checks_known("gateway"));
     g_assert_true(checks_known("none"));
     g_assert_false(checks_known(""));
-    g_assert_true(checks_known("my-HTTP_2")); /* whether there is such a file is for the plan to see */
+    g_assert_true(checks_known("my-HTTP_2")); /* whether there is such a file is another question */
     g_assert_false(checks_known("../nm"));
     g_assert_false(checks_known("nm.sh"));
     g_assert_false(checks_known("n m"));

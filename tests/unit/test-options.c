@@ -130,6 +130,27 @@ static void test_check_none_stands_alone_and_needs_a_person(void)
     }
 }
 
+static void test_a_check_of_ones_own_must_be_there(void)
+{
+    static const enum option_source sources[] = {OPTION_BY_DEVICE, OPTION_BY_PROFILE, OPTION_BY_COMMAND};
+    static const char *const labels[] = {"checks of nm-trial.conf no-such", "nm-trial.checks no-such",
+                                         "--check no-such"};
+    for (gsize i = 0; i < G_N_ELEMENTS(sources); i++) {
+        g_auto(Options) options = {0};
+        g_autoptr(GError) error = NULL;
+        g_assert_true(options_set(&options, sources[i], "checks", "nm;no-such-check", NULL));
+        g_assert_false(options_complete(&options, "802-3-ethernet", &error));
+        g_assert_error(error, PLAN_ERROR, EXIT_REFUSED);
+        g_assert_true(g_str_has_prefix(error->message, labels[i])); /* who asks for it */
+        g_assert_nonnull(strstr(error->message, NM_TRIAL_CHECK_DIR "/no-such-check"));
+    }
+    /* one that nobody will run does not matter */
+    g_auto(Options) options = {0};
+    g_assert_true(options_set(&options, OPTION_BY_COMMAND, "checks", "nm", NULL));
+    g_assert_true(options_set(&options, OPTION_BY_DEVICE, "checks", "no-such-check", NULL));
+    g_assert_true(options_complete(&options, "802-3-ethernet", NULL));
+}
+
 static void test_the_devices_file(void)
 {
     g_autoptr(Scratch) scratch = scratch_new();
@@ -194,6 +215,7 @@ int main(int argc, char **argv)
     g_test_add_func("/options/defaults", test_defaults);
     g_test_add_func("/options/hold", test_a_hold_must_fit_its_timeout);
     g_test_add_func("/options/none", test_check_none_stands_alone_and_needs_a_person);
+    g_test_add_func("/options/own-check", test_a_check_of_ones_own_must_be_there);
     g_test_add_func("/options/file", test_the_devices_file);
     g_test_add_func("/options/file-fails", test_the_devices_file_cannot_be_read);
     return g_test_run();
