@@ -126,7 +126,7 @@ class Tool:
 
 
 class NmTrial(Tool):
-    NAME, TITLE = "nm-trial", "nm-trial start"
+    NAME, TITLE = "nm-trial", "nm-trial start --check gateway"
     VERDICT = "going back from"
     build = BUILD
 

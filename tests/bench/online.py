@@ -117,7 +117,8 @@ def counted(scene):
     scene.device.wait_online(seconds=120)
     scene.device.run("callgrind_control", "--dump")
     dump = counts.with_name(f"{counts.name}.1")
-    return int(wait_for("callgrind's count", lambda: dump.exists() and re.search(r"^summary: (\d+)", dump.read_text(), re.M))[1])
+    found = wait_for("callgrind's count", lambda: dump.exists() and re.search(r"^summary: (\d+)", dump.read_text(), re.M))
+    return int(found[1])
 
 
 def rows(rounds):
