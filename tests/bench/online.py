@@ -127,11 +127,11 @@ def rows(rounds):
     ours, without = taken["ours"], taken["without"]
     yield Row("boot to online after a power cut in a trial", "ms", [boot.online for boot in ours],
               "without nm-trial", [boot.online for boot in without])
-    yield Row("the same, all processes", "ms CPU", [boot.cpu for boot in ours], "without nm-trial",
+    yield Row("boot to online: all processes", "ms CPU", [boot.cpu for boot in ours], "without nm-trial",
               [boot.cpu for boot in without])
-    yield Row("the same, nm-trial's units", "ms CPU", [boot.ours for boot in ours], "all processes",
+    yield Row("boot to online: nm-trial's units", "ms CPU", [boot.ours for boot in ours], "all processes",
               [boot.cpu for boot in ours])
-    yield Row("NetworkManager's start has waited for nm-trial-boot.service", "ms", [boot.waited for boot in ours],
+    yield Row("boot to online: NetworkManager has waited for nm-trial-boot", "ms", [boot.waited for boot in ours],
               "its program's own run", [boot.own for boot in ours], 1)
     with interrupted() as (top, scene):
         boot = instructions([HELPER, "boot"], inside(fresh(top), top))
