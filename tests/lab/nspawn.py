@@ -90,14 +90,15 @@ def install(build, root):
 
 
 class Container:
-    def __init__(self, build=None):
-        """`build` is the CMake build folder to install nm-trial from; None where a package is installed."""
-        self.build = build
+    def __init__(self, build=None, packages=()):
+        """`build` is the CMake build folder to install nm-trial from; None where a package is installed. `packages`: what
+        its root has of Debian's beside PACKAGES."""
+        self.build, self.packages = build, packages
         self.name = f"nmt-{uuid.uuid4().hex[:6]}"  # short: "ve-" and this name its cable
         self.dir = self.root = self.keeper = self.gateway = self.nspawn = self.init = self.cgroup = None
 
     def create(self):
-        base = base_root(own_suite())
+        base = base_root(own_suite(), self.packages)
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}.", dir=CACHE))
         self.root = self.dir / "root"
         subprocess.run(["cp", "-a", "--reflink=auto", base, self.root], check=True)
@@ -200,6 +201,12 @@ class Container:
 
     def wait_active(self, name, seconds=20):
         wait_for(f"{name!r} active", lambda: self.active() == name, seconds)
+
+    def default_gateway(self):
+        """What host0's default route leads to, "" when there is none."""
+        shown = subprocess.run(["nsenter", "-t", str(self.init), "-n", "--", "ip", "-4", "route", "show", "default", "dev",
+                                "host0"], check=True, capture_output=True, text=True).stdout.split()
+        return shown[shown.index("via") + 1] if "via" in shown else ""
 
     def processes(self, name):
         """The pids of the container's processes of that name, as the container numbers them."""
