@@ -328,7 +328,9 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
         agent.activations = activations_new();
     agent.judge = judge_new(network, run_dir, queue, &agent);
     agent.hooks = hooks_new(state_dir, network, queue, &agent);
-    if (set_up(&agent)) {
+    if (!boot_id)
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "this boot's id cannot be read; trying again");
+    if (boot_id && set_up(&agent)) {
         run(&agent); /* before it waits for the bus: the deadline may have passed */
         network_watch(network, on_network, &agent);
         if (agent.alive >= 0) /* else it was idle at once */

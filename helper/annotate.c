@@ -78,7 +78,10 @@ static gboolean makes_sense(const Profile *profile, GPtrArray *profiles, GPtrArr
 {
     g_auto(Options) options = {0};
     const Profile *replaced = NULL;
+    g_auto(GStrv) keys = profile_annotation_keys(profile);
 
+    if (!*keys) /* nothing is asked for any more, whatever nm-trial.conf says */
+        return TRUE;
     if (!options_take_profile(&options, profile, error) ||
         !options_take_file(&options, NM_TRIAL_CONF, error) ||
         !options_complete(&options, profile->type, error))

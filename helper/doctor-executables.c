@@ -10,8 +10,11 @@ void doctor_executables(Doctor *doctor)
     guint before = doctor->findings->len;
 
     for (gsize i = 0; i < G_N_ELEMENTS(directories); i++) {
-        g_autoptr(GDir) directory = g_dir_open(directories[i], 0, NULL);
+        g_autoptr(GError) closed = NULL;
+        g_autoptr(GDir) directory = g_dir_open(directories[i], 0, &closed);
         const char *name;
+        if (closed && !g_error_matches(closed, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+            doctor_say(doctor, FINDING_WARNING, g_strdup(closed->message), g_strdup("Make it a directory."));
         while (directory && (name = g_dir_read_name(directory))) {
             g_autoptr(GError) error = NULL;
             if (*name != '.' && !own_fit(directories[i], name, &error))

@@ -289,7 +289,7 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     if (g_strcmp0(record->boot_id, engine->boot_id) !=
         0) { /* an earlier boot's NM is gone, whatever its name was */
         g_free(record->boot_id);
-        record->boot_id = g_strdup(engine->boot_id ? engine->boot_id : "");
+        record->boot_id = g_strdup(engine->boot_id);
         g_clear_pointer(&record->nm_name, g_free);
         g_clear_pointer(&record->checkpoint_nm, g_free);
     }
@@ -463,9 +463,15 @@ gboolean engine_run(Engine *engine, const struct engine_request *request, Engine
     }
     if (!record)
         return TRUE;
+    if (!engine->boot_id) { /* any trial would look like one of an earlier boot */
+        g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_FAILED,
+                            "this boot's id cannot be read (/proc/sys/kernel/random/boot_id)");
+        return FALSE;
+    }
+    profile_forget();
 
     struct facts facts = {
-        .same_boot = engine->boot_id && strcmp(record->boot_id, engine->boot_id) == 0,
+        .same_boot = strcmp(record->boot_id, engine->boot_id) == 0,
         .record_behind = behind,
         .request = request ? request->request : REQUEST_NONE,
         .request_deadline_ms = request ? request->deadline_ms : 0,

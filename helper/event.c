@@ -56,7 +56,7 @@ static gboolean is_uuid(const char *text)
 static gboolean is_interface(const char *text)
 {
     gsize length = strlen(text);
-    return length > 0 && length < IFNAMSIZ && strcspn(text, "/: \t\n\v\f\r") == length &&
+    return length > 0 && length < IFNAMSIZ && strcspn(text, "/: \t\n\v\f\r\240") == length &&
            strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
 }
 

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "libnm.h"
 
+#include "journal.h"
+#include "terminal.h"
+
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LIBNM "libnm.so.0"
 
 /* Not verb_error(): with the lock in hand that says it later, and there is no later. */
 static _Noreturn void missing(void)
 {
-    fprintf(stderr, "nm-trial: NetworkManager's library is missing: %s. Install it (Debian: libnm0).\n",
-            dlerror());
+    if (terminal_takes(STDERR_FILENO)) /* the lock may be held */
+        fprintf(stderr, "nm-trial: NetworkManager's library is missing: %s. Install it (Debian: libnm0).\n",
+                dlerror());
+    journal_flush();
     exit(EXIT_FAILURE);
 }
 
@@ -33,9 +39,9 @@ const struct libnm *libnm(void)
     void *library = dlopen(LIBNM, RTLD_LAZY | RTLD_LOCAL);
     if (!library)
         missing();
-    void **symbol = loaded.symbols;
+    gsize n = 0;
     for (const char *name = names; *name; name += strlen(name) + 1)
-        if (!(*symbol++ = dlsym(library, name)))
+        if (!(loaded.symbols[n++] = dlsym(library, name)))
             missing();
     done = TRUE;
     return &loaded.functions;

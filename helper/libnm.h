@@ -47,7 +47,7 @@ struct libnm {
 };
 
 /* Its functions, for the process's life; the first call loads it. There is no error: where it is missing, the
- * process says so and ends (EXIT_FAILED), as the dynamic linker has it end at its start. That is a death like
+ * process says so and ends (status 1), as the dynamic linker has it end at its start. That is a death like
  * others: before anything is written, or with a record from which the next one goes on. The main thread only.
  */
 const struct libnm *libnm(void);

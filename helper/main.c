@@ -5,6 +5,7 @@
 #include "verbs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,6 +53,15 @@ static void help(FILE *to)
             "nm-trial VERB --help tells more; nm-trial --version the version.\n");
 }
 
+/* What is opened must not become the standard output of who closed it: doctor's answer was written into an
+ * eventfd. */
+static void open_standard_files(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            (void)!open("/dev/null", O_RDWR); /* the lowest that is free */
+}
+
 /* Libraries take words from there: GIO_EXTRA_MODULES would have us load a file. Only what is meant for us
  * stays. */
 static void clear_environment(void)
@@ -79,6 +89,7 @@ int main(int argc, char **argv)
         fputs("nm-trial: must not be set-user-ID: chmod ug-s\n", stderr);
         return EXIT_FAILED;
     }
+    open_standard_files();
     clear_environment();
     setlocale(LC_CTYPE, "C.UTF-8"); /* names are that, whoever calls */
     umask(077);                     /* whatever this writes is root's alone */

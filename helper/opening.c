@@ -222,17 +222,12 @@ enum candidate_fate opening_try(Engine *engine, const struct plan_request *what,
 {
     g_auto(Options) options = {0};
     g_autoptr(GError) failure = NULL;
-    g_autoptr(Plan) plan = NULL;
     struct plan_request request = *what;
 
     request.options = &options;
     request.profile_dir = engine->profile_dir;
     request.state_dir = engine->state_dir;
-    if (engine->boot_id)
-        plan = plan_new(&request, engine->network, &failure);
-    else
-        plan_refuse(&failure,
-                    "the kernel does not tell its boot id, without which a reboot cannot be noticed.");
+    g_autoptr(Plan) plan = plan_new(&request, engine->network, &failure);
     if (plan && is_on(plan, device, &failure)) {
         /* No baseline: nobody waits for one, and the old network may be gone already. */
         g_autoptr(Record) record = opening_record(engine, plan, &options, started_by);

@@ -97,27 +97,39 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
 }
 
 /* What was parsed last. Each look of the engine reads the same few files again: two profiles, as they are and
- * as the record has them, for one or two devices. Nobody changes a connection behind profile_parse(). */
+ * as the record has them, for one or two devices. */
+static struct parsed {
+    char *path;
+    GBytes *bytes;
+    NMConnection *connection;
+} parsed[8];
+
+static void forget(struct parsed *entry)
+{
+    g_clear_pointer(&entry->path, g_free);
+    g_clear_pointer(&entry->bytes, g_bytes_unref);
+    g_clear_object(&entry->connection);
+}
+
+void profile_forget(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(parsed); i++)
+        forget(&parsed[i]);
+}
+
 static NMConnection *parse_once(const char *path, const char *data, gsize length, GError **error)
 {
-    static struct {
-        char *path;
-        GBytes *bytes;
-        NMConnection *connection;
-    } parsed[8], *entry;
     static guint next;
     g_autoptr(GBytes) bytes = g_bytes_new(data, length);
 
-    for (entry = parsed; entry < parsed + G_N_ELEMENTS(parsed) && entry->path; entry++)
-        if (strcmp(entry->path, path) == 0 && g_bytes_equal(entry->bytes, bytes))
-            return g_object_ref(entry->connection);
+    for (gsize i = 0; i < G_N_ELEMENTS(parsed); i++)
+        if (g_strcmp0(parsed[i].path, path) == 0 && g_bytes_equal(parsed[i].bytes, bytes))
+            return g_object_ref(parsed[i].connection);
     NMConnection *connection = parse(path, data, length, error);
+    struct parsed *entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
     if (!connection)
         return NULL;
-    entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
-    g_free(entry->path);
-    g_clear_pointer(&entry->bytes, g_bytes_unref);
-    g_clear_object(&entry->connection);
+    forget(entry);
     entry->path = g_strdup(path);
     entry->bytes = g_steal_pointer(&bytes);
     entry->connection = g_object_ref(connection);
@@ -211,7 +223,7 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
     return found;
 }
 
-gboolean profile_mentioned(const char *directory, const char *text)
+gboolean profile_mentioned(const char *directory, const char *key)
 {
     g_auto(GStrv) names = profile_port->names(directory);
     gboolean found = FALSE;
@@ -219,8 +231,8 @@ gboolean profile_mentioned(const char *directory, const char *text)
     for (char **name = names; *name && !found; name++) {
         g_autofree char *path = g_build_filename(directory, *name, NULL), *data = NULL;
         gsize length = 0;
-        found =
-            !profile_ignored(*name) && profile_port->read(path, &data, &length, NULL) && strstr(data, text);
+        found = !profile_ignored(*name) && profile_port->read(path, &data, &length, NULL) &&
+                (strstr(data, key) || strchr(data, '\\'));
     }
     return found;
 }

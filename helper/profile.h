@@ -19,7 +19,7 @@ typedef struct {
     char *interface; /* connection.interface-name, NULL: none */
     gboolean autoconnect;
     int priority;             /* connection.autoconnect-priority */
-    NMConnection *connection; /* with secrets */
+    NMConnection *connection; /* with secrets; shared by profiles of the same content: nobody changes it */
 } Profile;
 
 /* Takes the bytes of a file over for good (also on failure). Errors (NM_CONNECTION_ERROR, G_KEY_FILE_ERROR)
@@ -27,6 +27,10 @@ typedef struct {
  * make up another one), or refused by libnm. Caller frees with profile_free(). */
 Profile *profile_parse(const char *path, char *data, gsize length, GError **error);
 void profile_free(Profile *profile);
+
+/* What was parsed is remembered, some contents of it, until this: to libnm a certificate by its bare name is
+ * a path only where that file exists, and files come and go. */
+void profile_forget(void);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Profile, profile_free)
 
 /* Every profile that NM would load from the directory (array of Profile, owned). Files that nobody may be
@@ -42,9 +46,10 @@ struct profile_skipped {
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
 GPtrArray *profile_skipped_new(void);
 
-/* Whether the bytes of some profile in the directory have the text in them: a look before the work of
- * profile_read_directory(), which has libnm loaded. What cannot be read has nothing in it. */
-gboolean profile_mentioned(const char *directory, const char *text);
+/* Whether some profile in the directory may have that key: its bytes have it, or a backslash, by which a
+ * keyfile can spell a key otherwise. A look before the work of profile_read_directory(), which has libnm
+ * loaded. What cannot be read has nothing in it. */
+gboolean profile_mentioned(const char *directory, const char *key);
 
 /* Whether NM passes over a file of that name in a directory of profiles: a hidden one, a backup, a temporary
  * one. */

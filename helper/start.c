@@ -6,15 +6,15 @@
 #include "names.h"
 #include "opening.h"
 #include "os.h"
+#include "terminal.h"
 #include "verbs.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define SUMMON_MS 10000
-#define TERMINAL_MS 1000
 
 /* As the command line has them. */
 struct words {
@@ -50,10 +50,9 @@ static char *started_by(void)
 }
 
 /* Says it before the network changes under the caller, but waits for no stopped terminal: the lock is held.
- * FALSE: nobody can read it (errno). */
+ * FALSE: it could not be written (errno). */
 static gboolean announce(const Record *record, const Options *options)
 {
-    struct pollfd terminal = {.fd = STDOUT_FILENO, .events = POLLOUT};
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_string_printf(text, "trial %s\n", record->id);
@@ -77,17 +76,20 @@ static gboolean announce(const Record *record, const Options *options)
     g_string_append_printf(text, " within %d s%s: nm-trial confirm %s\n", (int)(options->timeout_ms / 1000),
                            options->manual ? "" : "; at once", record->id);
 
-    if (poll(&terminal, 1, TERMINAL_MS) != 1 || (terminal.revents & POLLOUT) == 0)
+    if (!terminal_takes(STDOUT_FILENO))
         return TRUE;
-    ssize_t written;
-    do
-        written = write(STDOUT_FILENO, text->str, text->len);
-    while (written < 0 && errno == EINTR);
-    return written >= 0;
+    for (const char *at = text->str; *at;) {
+        ssize_t written = write(STDOUT_FILENO, at, strlen(at));
+        if (written < 0 && errno != EINTR)
+            return FALSE;
+        at += MAX(written, 0);
+    }
+    return TRUE;
 }
 
-/* With the lock held. Returns an exit code. */
-static int start_locked(VerbContext *context, const Plan *plan, const Options *options, Record *record)
+/* With the lock held. Returns an exit code; *ret_told: somebody could read the id. */
+static int start_locked(VerbContext *context, const Plan *plan, const Options *options, Record *record,
+                        gboolean *ret_told)
 {
     const struct engine_request cancel = {.request = REQUEST_CANCEL};
     g_autoptr(GError) error = NULL;
@@ -105,8 +107,8 @@ static int start_locked(VerbContext *context, const Plan *plan, const Options *o
     }
     gint64 until_ms = MIN(os.boottime_ms() + SUMMON_MS, record->trial.deadline_ms);
     gboolean watched = agent_summon(context->network, NM_TRIAL_RUN_DIR, record->id, until_ms);
-    gboolean told = !watched || announce(record, options);
-    if (!told)
+    *ret_told = !watched || announce(record, options);
+    if (!*ret_told)
         verb_error("trial %s is open, but that could not be written to the standard output: %s", record->id,
                    g_strerror(errno));
     else if (!watched)
@@ -115,7 +117,7 @@ static int start_locked(VerbContext *context, const Plan *plan, const Options *o
         verb_error("%s. The agent goes on.", error->message);
         return EXIT_FAILED;
     }
-    return watched && told ? EXIT_DONE : EXIT_FAILED;
+    return watched ? EXIT_DONE : EXIT_FAILED;
 }
 
 static int start_planned(VerbContext *context, const Plan *plan, const Options *options, gboolean wait)
@@ -127,17 +129,18 @@ static int start_planned(VerbContext *context, const Plan *plan, const Options *
     g_autoptr(GPtrArray) results = checks_run(network_bus(context->network), record);
     record->baseline = checks_results_json(results);
     int lock = verb_lock(), status = EXIT_REFUSED;
+    gboolean told = TRUE;
 
     if (lock < 0)
         return EXIT_FAILED;
     if (opening_none_open(NM_TRIAL_STATE_DIR, &error))
-        status = start_locked(context, plan, options, record);
+        status = start_locked(context, plan, options, record, &told);
     verb_unlock(lock);
     if (error)
         verb_error("%s", error->message);
     else if (status == EXIT_DONE && wait)
         return wait_for(record->id);
-    return status;
+    return told ? status : EXIT_FAILED;
 }
 
 static void show_lines(const char *kind, const GPtrArray *lines)

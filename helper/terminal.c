@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "terminal.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -9,13 +10,20 @@
 
 #define COLUMNS_USUAL 80
 #define COLUMNS_LEAST 10 /* of text, however narrow it is */
-#define UNLABELLED 2     /* what such a line goes on with */
+#define TAKES_MS 1000
+#define UNLABELLED 2 /* what such a line goes on with */
 #define PLAIN "\033[0m"
 
 gboolean terminal_able(int fd)
 {
     const char *term = g_getenv("TERM");
     return isatty(fd) == 1 && term && strcmp(term, "dumb") != 0;
+}
+
+gboolean terminal_takes(int fd)
+{
+    struct pollfd terminal = {.fd = fd, .events = POLLOUT};
+    return poll(&terminal, 1, TAKES_MS) == 1 && (terminal.revents & POLLOUT) != 0;
 }
 
 int terminal_columns(int fd)

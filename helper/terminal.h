@@ -10,6 +10,9 @@ enum terminal_colour { TERMINAL_PLAIN, TERMINAL_GREEN, TERMINAL_YELLOW, TERMINAL
 /* Whether symbols may be shown there and a line be drawn again: a terminal that is not dumb. */
 gboolean terminal_able(int fd);
 
+/* Whether it takes output now, or within a second: a terminal that somebody has stopped does not. */
+gboolean terminal_takes(int fd);
+
 /* How wide it is now; 0: no terminal. */
 int terminal_columns(int fd);
 

@@ -123,12 +123,19 @@ class Verbs(Case):
             with self.subTest(words=words):
                 result = into_nothing(*words)
                 self.assertEqual((result.returncode, "No space left" in result.stderr), (1, True), result.stderr)
-        result = into_nothing("start", "good", "--confirm", "manual", "--check", "none")
+        started = ("start", "good", "--confirm", "manual", "--check", "none")
+        result = into_nothing(*started)
         trial = self.status()["id"]
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, f"trial {trial} is open, but .*No space left")
         self.trial("cancel", trial)
         self.assert_reverted(trial, "good")
+        result = into_nothing(*started, "--timeout", "2s", "--wait")  # what it is asked for then is its status
+        self.assertEqual(result.returncode, 5, result.stderr)
+
+    def test_a_closed_output_is_nobodys(self):
+        result = self.device.run("sh", "-c", "nm-trial doctor --json >&-; nm-trial status >&- 2>&- <&-", check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
 
     def test_start_wait_ends_with_the_verdict(self):
         self.candidate()
@@ -157,9 +164,14 @@ class Verbs(Case):
         trial = self.wait_manual("good")
         record = self.settled_record()
         self.device.run("mount", "--bind", "/dev/null", "/proc/sys/kernel/random/boot_id")
-        for words in (*WITHOUT, ["start", "good"], ["event"]):
+        self.kill_helpers()
+        for words in (["confirm"], ["cancel"], ["extend", "--timeout", "30s"]):
             with self.subTest(words=words):
                 self.assertIn("this boot's id cannot be read", self.trial(*words, status=1).stderr)
+        self.assertEqual(self.device.run("nm-trial", "boot", check=False).returncode, 1)
+        for words in ("start: this boot's id cannot be read", "this boot's id cannot be read; trying again"):  # the agent's
+            wait_for(words, lambda words=words: self.said(words))
+        self.assertIn(trial, self.trial("status").stdout)  # which needs none
         self.device.run("umount", "/proc/sys/kernel/random/boot_id")
         self.assertEqual(self.record(), record)
         self.trial("confirm", trial)

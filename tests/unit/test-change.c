@@ -25,6 +25,7 @@ struct scenario {
     gboolean tombstone;
     gboolean delivery; /* it is no guarded profile, but was delivered; the profile OTHER is its device's known
                           good */
+    gboolean escaped;  /* its key is spelled as no writer does, but libnm reads it */
     enum content waits; /* in the end */
     enum content ends;  /* its own file */
 };
@@ -43,6 +44,8 @@ static const struct scenario scenarios[] = {
     {"a second file and the first gone", NONE, CHANGED, .waits = CHANGED, .ends = GOOD},
     {"changed, and a second file", CHANGED, FAILED, .waits = CHANGED, .ends = GOOD},
     {"delivered", CHANGED, .delivery = TRUE, .waits = CHANGED, .ends = CHANGED},
+    {"delivered, spelled otherwise", CHANGED, .delivery = TRUE, .escaped = TRUE, .waits = CHANGED,
+     .ends = CHANGED},
     {"delivered again", FAILED, .delivery = TRUE, .ends = FAILED},
 };
 
@@ -68,7 +71,7 @@ static char *text_of(const struct scenario *scenario, enum content content)
     if (scenario->delivery) {
         GString *full = g_string_new(text);
         g_free(text);
-        g_string_append(full, "nm-trial.start=boot\n");
+        g_string_append(full, scenario->escaped ? "nm\\2Dtrial.start=boot\n" : "nm-trial.start=boot\n");
         text = g_string_free(full, FALSE);
     }
     return text;

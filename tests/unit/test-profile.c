@@ -387,6 +387,43 @@ static void test_read_directory_fifo(void)
     g_assert_cmpuint(skipped->len, ==, 1);
 }
 
+/* A look before the work: a hidden file is none. */
+static void test_mentioned(void)
+{
+    static const struct {
+        const char *name, *text;
+        gboolean expected;
+    } cases[] = {
+        {"a.nmconnection", "[user]\nnm-trial.start=boot\n", TRUE},
+        {"a.nmconnection", "[user]\nnm-trial\\2estart=boot\n", TRUE},
+        {"a.nmconnection", "[user]\nnm-trial.state=boot\n", FALSE},
+        {".a.nmconnection", "[user]\nnm-trial.start=boot\n", FALSE},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(Scratch) dir = scratch_new();
+        g_autofree char *path = scratch_put(dir, cases[i].name, cases[i].text);
+        g_test_message("%s", cases[i].text);
+        g_assert_cmpint(profile_mentioned(dir, ANNOTATION_START), ==, cases[i].expected);
+    }
+}
+
+/* The same bytes of the same file are parsed once, until that is forgotten; who has one keeps it. */
+static void test_parsed_once(void)
+{
+    static const char text[] = "[connection]\n" TYPE, other[] = "[connection]\n" TYPE "autoconnect=false\n";
+    g_autoptr(Profile) first = parse(text), again = parse(text), changed = parse(other);
+    g_autoptr(Profile) elsewhere = profile_parse("/y", g_strdup(text), strlen(text), NULL);
+
+    g_assert_true(first->connection == again->connection);
+    g_assert_false(first->connection == changed->connection);
+    g_assert_false(first->connection == elsewhere->connection);
+    g_assert_false(changed->autoconnect);
+    profile_forget();
+    g_autoptr(Profile) anew = parse(text);
+    g_assert_false(first->connection == anew->connection);
+    g_assert_true(profile_same(first, anew) && profile_same(first, changed));
+}
+
 static void test_annotation(void)
 {
     g_autoptr(Profile) profile = parse(USER("nm-trial.replaces=y\nmy.site=here\n"));
@@ -428,6 +465,8 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/same", test_same);
     g_test_add_func("/profile/not-same", test_not_same);
     g_test_add_func("/profile/refused", test_refused);
+    g_test_add_func("/profile/mentioned", test_mentioned);
+    g_test_add_func("/profile/parsed-once", test_parsed_once);
     g_test_add_func("/profile/annotation", test_annotation);
     g_test_add_func("/profile/read-directory/skips", test_read_directory);
     g_test_add_func("/profile/read-directory/fifo", test_read_directory_fifo);
