@@ -101,6 +101,23 @@ class Nobody(AnnotatedCase):
         self.assertEqual(self.status()["id"], trial)
 
 
+class LetIn(Nobody):
+    """The same user, on a device whose NetworkManager lets everybody do everything."""
+
+    def prepare(self):
+        super().prepare()
+        (self.device.disk / "etc/NetworkManager/conf.d/polkit.conf").write_text("[main]\nauth-polkit=false\n")
+
+    def tried(self):
+        """He starts the trial, and that is all."""
+        self.annotated(confirm="manual", checks="none", hold=None, timeout="60s")
+        activated = self.nobody("nmcli", "connection", "up", "good")
+        self.assertEqual(activated.returncode, 0, activated.stderr)
+        trial = self.opened()
+        self.assertEqual(self.status()["started_by"], "its activation")
+        return trial
+
+
 class Surroundings(Case):
     def test_the_callers_environment_loads_nothing(self):
         """Libraries would have us open what it names: GLib its modules, its debugger, the C library its time zone."""
@@ -182,11 +199,14 @@ class Flood(Case):
     def test_a_flood_of_activations_delays_no_verdict(self):
         """Whoever may activate a profile of his own can make as many events as he likes."""
         self.candidate()
+        self.device.profile("users", device="eth1", connection="permissions=user:root:;\n", autoconnect=False)
+        self.device.nmcli("connection", "up", "users")
+        self.before = self.files()
         self.start_manual("good", timeout="8s")
         self.device.wait_active("good")
         deadline = self.deadline()
-        flood = [background(self.device, "sh", "-c", "while :; do CONNECTION_UUID=$0 nm-trial event eth0 $0; done",
-                            uuid_of(name)) for name in ("good", "lan", "users")]
+        flood = [background(self.device, "sh", "-c", "while :; do nm-trial event $0 $1; done", device, uuid_of(name))
+                 for name, device in (("good", "eth0"), ("lan", "eth0"), ("users", "eth1"))]
         try:
             self.assert_in_time(deadline)
         finally:
