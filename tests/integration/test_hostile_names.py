@@ -32,7 +32,7 @@ class HostileNames(Case):
                 self.assertLess(max(map(len, text.encode().split(b"\n"))), MESSAGE_MAX + 100)
         return result.stdout
 
-    def assert_journal_harmless(self, trial):
+    def assert_journal_harmless(self, trial=None):
         entries = self.device.journal("nm-trial")
         self.assertTrue([entry for entry in entries if entry.get("NM_TRIAL_ID") == trial])
         for entry in entries:
@@ -96,6 +96,34 @@ class HostileNames(Case):
         pair = json.loads(self.said_harmlessly("history", "--json"))[0]["pairs"][0]
         self.assertIn(pair["candidate"]["id"], (EVIL, LONG))
         self.assert_journal_harmless(trial)
+
+    def test_an_id_for_those_that_open_no_trial(self):
+        self.named("evil", EVIL, autoconnect=True)
+        text = self.device.profile_path("evil").read_text().replace(uuid_of("evil"), uuid_of("staged"))
+        (self.device.disk / "var/tmp/staged.nmconnection").write_text(text.replace("\nid=", "\nid=staged "))
+        self.own.add("staged")
+        for words, status in ((("annotate", EVIL, f"replaces={EVIL}"), 4), (("annotate", EVIL, f"checks={EVIL}"), 2),
+                              (("annotate", EVIL, "timeout=5m"), 0), (("annotate", EVIL), 0), (("guard", EVIL), 0),
+                              (("guard",), 0), (("doctor",), (0, 1)), (("doctor", "--json"), (0, 1)),
+                              (("guard", EVIL, "--off"), 0), (("stage", "/var/tmp/staged.nmconnection"), 0)):
+            with self.step(words=words):
+                self.said_harmlessly(*words, status=status)
+        self.assert_journal_harmless()
+
+    def test_the_values_of_annotations(self):
+        value = EVIL.translate(KEYFILE)
+        for key in ("replaces", "timeout", "hold", "confirm", "checks", "fallback"):
+            with self.step(key=key):
+                keys = {"replaces": "lan", key: value}
+                user = "".join(f"nm-trial.{name}={text}\n" for name, text in keys.items())
+                self.candidate(ipv6=f"method=disabled\n\n[user]\n{user}")
+                self.assertIn("evil\\n\\u001b[31mred", self.said_harmlessly("annotate", "good"))
+                self.said_harmlessly("start", "good", status=4)
+                self.device.nmcli("connection", "up", "good")
+                wait_for("the refusal", lambda: len(self.said('no trial of "good"')) > 0)
+                self.device.wait_active("lan")
+                self.assert_journal_harmless()
+                (self.device.dir / "journal").write_text("")  # makes room for the next refusal
 
     def test_an_id_of_a_trial_that_a_power_cut_ends(self):
         self.named("long", LONG)

@@ -139,7 +139,8 @@ class Surroundings(OwnCase):
     def test_bare_for_the_agent_and_for_confirm_and_for_start(self):
         self.check(LOOK_AROUND)
         self.candidate()
-        noisy = "trap '' HUP INT USR1; exec 7</etc/passwd 8>&1; umask 0; cd /var; SECRET=1 IFS=x exec nm-trial \"$@\""
+        noisy = ("trap '' HUP INT USR1; exec 7</etc/passwd 8>&1; umask 0; cd /var; "
+                 "SECRET=1 IFS=x LD_LIBRARY_PATH=/run/lure GIO_EXTRA_MODULES=/run/lure exec nm-trial \"$@\"")
         with self.step(who="start"):
             self.before = self.files()
             started = self.device.run("sh", "-c", noisy, "sh", "start", "good", "--confirm", "manual", "--check", "mine",

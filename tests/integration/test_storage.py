@@ -146,6 +146,33 @@ class Slots(Mounted):
         self.boot_as_delivered(self.slot)
         self.assert_over(trial)
 
+    def assert_put_back(self):
+        """After a reset that keeps the state: the profile "lan", as it was, beside what was delivered."""
+        was = self.contents(self.slot)
+        self.device.power_cut()
+        for path in self.slot.iterdir():
+            path.unlink()
+        self.device.profile("factory", address="10.99.0.50/24", load=False)
+        self.before, delivered = None, self.contents(self.slot)  # the reset was ours
+        self.device.boot()
+        wait_for("the record's end", lambda: self.state() == "none")
+        self.assertEqual(self.contents(self.slot), {**delivered, "lan.nmconnection": was["lan.nmconnection"]})
+
+    def test_the_file_of_an_edit_is_put_back(self):
+        """Alone it cannot be told from one that somebody has deleted."""
+        text = self.device.profile_path("lan").read_text().replace("10.99.0.10/", "10.99.0.13/")
+        (self.device.disk / "var/tmp/new").write_text(text)
+        self.before = self.files()
+        self.trial("start", "--edit", "lan", "--from", "/var/tmp/new", "--confirm", "manual", "--check", "none")
+        wait_for("the new content", lambda: self.addresses() == {"10.99.0.13/24"})
+        self.assert_put_back()
+        self.assertEqual(self.history()[0]["reason"], "unconfirmed-reboot")
+
+    def test_the_file_of_a_guarded_profile_is_put_back(self):
+        self.trial("guard", "lan")
+        self.assert_put_back()
+        self.assertTrue(self.said('guarded profile "lan"'))
+
     def test_a_factory_reset_that_keeps_the_profiles(self):
         self.candidate()
         self.wait_manual("good")

@@ -4,7 +4,7 @@ import os
 import time
 import unittest
 
-from device import wait_for
+from device import PROFILES, wait_for
 import keyfile
 from units import explained, SystemdCase
 
@@ -178,6 +178,37 @@ class Life(SystemdCase):
         wait_for("a check that passes", lambda: [c["state"] for c in self.status()["checks"]] == ["passing"], 20)
         self.trial("cancel")
         self.container.wait_active("lan")
+
+    @explained
+    def test_directories_that_are_mounted_from_elsewhere(self):
+        """The boot step comes when they are there, the agent may write there, and nothing lies below them."""
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        self.container.power_cut()
+        root, mounts = self.container.root, {PROFILES: "data/profiles", "var/lib/nm-trial": "data/state"}
+        (root / "data").mkdir()
+        for path, data in mounts.items():
+            (root / path).mkdir(mode=0o700, exist_ok=True)
+            (root / path).rename(root / data)
+            (root / path).mkdir()
+        (root / "etc/fstab").write_text("".join(f"/{data} /{path} none bind 0 0\n" for path, data in mounts.items()))
+        self.container.boot()
+        self.container.wait_active("lan")
+        for path in mounts:
+            self.container.run("mountpoint", "-q", f"/{path}")
+        trial = self.start("good")
+        self.container.power_cut()
+        self.container.boot()
+        self.container.wait_active("lan")
+        self.assertEqual((self.last()["id"], self.last()["reason"]), (trial, "unconfirmed-reboot"))
+        trial = self.start("good")
+        self.trial("confirm", trial)
+        wait_for("the trial's end", lambda: self.status()["state"] == "none")
+        self.container.power_cut()
+        self.container.boot()
+        self.container.wait_active("good")
+        self.assertEqual((self.last()["id"], self.last()["verdict"]), (trial, "promoted"))
+        self.assertEqual([list((root / path).iterdir()) for path in mounts], [[], []])
+        self.assert_quiet()
 
     def deadline(self):
         """On CLOCK_BOOTTIME, which this machine shares with the container; in seconds."""

@@ -8,12 +8,13 @@ import unittest
 
 from annotated import AnnotatedCase
 from case import background, Case, PROFILES, uuid_of, wait_for
+from hands import INTERFACE, NM
 
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 STATE, RUN = "/var/lib/nm-trial", "/run/nm-trial"
-# Has NetworkManager's name on the bus, and answers nothing. D-Bus is spoken by hand: there is no library here.
-IMPOSTOR = """
-import os, socket, struct
+# D-Bus is spoken by hand: there is no library here.
+BUS = """
+import os, socket, struct, sys, time
 bus = socket.socket(socket.AF_UNIX)
 bus.connect("/run/dbus/system_bus_socket")
 bus.sendall(b"\\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\\r\\n")
@@ -21,19 +22,36 @@ assert bus.recv(1000).startswith(b"OK")
 bus.sendall(b"BEGIN\\r\\n")
 pad = lambda data, n: data + bytes(-len(data) % n)
 text = lambda value: struct.pack("<I", len(value)) + value.encode() + b"\\0"
-def call(serial, method, signature, body):
-    name, fields = "org.freedesktop.DBus", b""
-    for code, kind, value in ((1, "o", "/org/freedesktop/DBus"), (2, "s", name), (3, "s", method), (6, "s", name)):
-        fields = pad(fields, 8) + bytes([code, 1]) + kind.encode() + b"\\0" + text(value)
+def send(kind, serial, path, interface, member, to, signature="", body=b""):
+    fields = b""
+    for code, form, value in ((1, "o", path), (2, "s", interface), (3, "s", member), (6, "s", to)):
+        fields = pad(fields, 8) + bytes([code, 1]) + form.encode() + b"\\0" + text(value)
     if signature:
         fields = pad(fields, 8) + bytes([8, 1]) + b"g\\0" + bytes([len(signature)]) + signature.encode() + b"\\0"
-    head = struct.pack("<cBBBIII", b"l", 1, 0, 1, len(body), serial, len(fields))
+    head = struct.pack("<cBBBIII", b"l", kind, 0, 1, len(body), serial, len(fields))
     bus.sendall(pad(head + fields, 8) + body)
-call(1, "Hello", "", b"")
-call(2, "RequestName", "su", pad(text("org.freedesktop.NetworkManager"), 4) + struct.pack("<I", 0))
+DBUS = "org.freedesktop.DBus"
+send(1, 1, "/org/freedesktop/DBus", DBUS, "Hello", DBUS)
+"""
+# Has NetworkManager's name on the bus, and answers nothing.
+IMPOSTOR = BUS + """
+send(1, 2, "/org/freedesktop/DBus", DBUS, "RequestName", DBUS, "su",
+     pad(text("org.freedesktop.NetworkManager"), 4) + struct.pack("<I", 0))
 while bus.recv(1000):
     pass
 """
+# Tells whoever is named, again and again, that a device has failed because no Wi-Fi network was found.
+LIAR = BUS + """
+to, device = sys.argv[1:]
+changed = pad(pad(text("StateReason") + b"\\4(uu)\\0", 8) + struct.pack("<II", 120, 53), 4)
+body = pad(text("org.freedesktop.NetworkManager.Device"), 4) + struct.pack("<I", len(changed))
+body = pad(body, 8) + changed + struct.pack("<I", 0)
+for serial in range(2, 1 << 31):
+    send(4, serial, device, DBUS + ".Properties", "PropertiesChanged", to, "sa{sv}as", body)
+    time.sleep(0.001)
+"""
+# cap_net_admin, as setcap writes it: of version 2, effective
+FILE_CAPABILITY = "01000002 00100000 00000000 00000000 00000000"
 
 
 class Nobody(AnnotatedCase):
@@ -73,13 +91,31 @@ class Nobody(AnnotatedCase):
 
     def test_a_helper_that_is_set_user_id_gives_nothing_away(self):
         trial = self.tried()
-        for mode in ("4755", "2755"):
-            self.device.run("sh", "-c", f"cp /usr/local/sbin/nm-trial {RUN}/it && chmod {mode} {RUN}/it")
+        capable = f"import os; os.setxattr('{RUN}/it', 'security.capability', bytes.fromhex('{FILE_CAPABILITY}'))"
+        for how in (f"chmod 4755 {RUN}/it", f"chmod 2755 {RUN}/it", f'python3 -c "{capable}"'):
+            self.device.run("sh", "-ec", f"rm -f {RUN}/it; install -m 755 /usr/local/sbin/nm-trial {RUN}/it; {how}")
             for words in (("status",), ("cancel", trial), ("--version",)):
                 result = self.nobody(f"{RUN}/it", *words)
-                self.assertEqual((result.returncode, result.stdout), (1, ""), (mode, words))
+                self.assertEqual((result.returncode, result.stdout), (1, ""), (how, words))
                 self.assertIn("must not be set-user-ID", result.stderr)
         self.assertEqual(self.status()["id"], trial)
+
+
+class LetIn(Nobody):
+    """The same user, on a device whose NetworkManager lets everybody do everything."""
+
+    def prepare(self):
+        super().prepare()
+        (self.device.disk / "etc/NetworkManager/conf.d/polkit.conf").write_text("[main]\nauth-polkit=false\n")
+
+    def tried(self):
+        """He starts the trial, and that is all."""
+        self.annotated(confirm="manual", checks="none", hold=None, timeout="60s")
+        activated = self.nobody("nmcli", "connection", "up", "good")
+        self.assertEqual(activated.returncode, 0, activated.stderr)
+        trial = self.opened()
+        self.assertEqual(self.status()["started_by"], "its activation")
+        return trial
 
 
 class Surroundings(Case):
@@ -115,6 +151,28 @@ class Surroundings(Case):
         self.release_agent()
         self.assertEqual(self.device.active(), "lan")
 
+    def bus_name(self, pid):
+        """The unique name of the process that has this pid in the device."""
+        bus = ("--dest=org.freedesktop.DBus", "/")
+        for name in self.dbus(*bus, "org.freedesktop.DBus.ListNames").split():
+            if name.startswith(":") and self.dbus(*bus, "org.freedesktop.DBus.GetConnectionUnixProcessID",
+                                                  f"string:{name}", check=False).split()[-1:] == [pid]:
+                return name
+        return None
+
+    def test_a_networkmanager_of_another_name(self):
+        """Any user may send the agent what looks like NetworkManager's signals: nothing comes of it, not even a reason."""
+        self.candidate(ipv4="method=auto\ndhcp-timeout=3\nmay-fail=false\n")
+        device = self.dbus(*NM, f"{INTERFACE}.GetDeviceByIpIface", "string:eth0").strip()
+        agent = wait_for("the agent on the bus", lambda: self.bus_name(self.device.run("pidof", "nm-trial").stdout.strip()))
+        liar = background(self.device, *NOBODY, "python3", "-c", LIAR, agent, device)
+        self.addCleanup(liar.communicate)
+        self.addCleanup(os.killpg, liar.pid, 9)
+        entry = self.assert_reverted(self.start_manual("good"), "good", "activation-failed")
+        self.assertGreaterEqual(entry["duration_s"], 2, "it did not wait for NetworkManager's own word")
+        self.assertNotIn("ssid-not-found", entry["detail"])
+        self.assertIsNone(liar.poll(), "it was heard to the end")
+
     def test_a_networkmanager_that_is_not_roots(self):
         """The lab's bus gives the name to anybody; a real one would have been misconfigured."""
         self.candidate()
@@ -141,11 +199,14 @@ class Flood(Case):
     def test_a_flood_of_activations_delays_no_verdict(self):
         """Whoever may activate a profile of his own can make as many events as he likes."""
         self.candidate()
+        self.device.profile("users", device="eth1", connection="permissions=user:root:;\n", autoconnect=False)
+        self.device.nmcli("connection", "up", "users")
+        self.before = self.files()
         self.start_manual("good", timeout="8s")
         self.device.wait_active("good")
         deadline = self.deadline()
-        flood = [background(self.device, "sh", "-c", "while :; do CONNECTION_UUID=$0 nm-trial event eth0 $0; done",
-                            uuid_of(name)) for name in ("good", "lan", "users")]
+        flood = [background(self.device, "sh", "-c", "while :; do nm-trial event $0 $1; done", device, uuid_of(name))
+                 for name, device in (("good", "eth0"), ("lan", "eth0"), ("users", "eth1"))]
         try:
             self.assert_in_time(deadline)
         finally:

@@ -78,7 +78,7 @@ class CheckConfigured(Case):
         self.candidate()
         trial = self.start("good", "--timeout", "20s", "--hold", "1s")
         self.assertEqual([check["name"] for check in self.status()["checks"]], ["nm"])
-        self.assertTrue(self.said("http"))
+        self.assertTrue(self.said(f"^trial {trial}: note: .*connectivity check is plain http, which the network can forge"))
         self.assert_promoted(trial, "good", "checks-passed")
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every kind of package is built, the linters find nothing in it, and built again elsewhere it has the same bytes."""
+import hashlib
 import os
 import pathlib
+import re
 import subprocess
 import tarfile
 import unittest
@@ -13,6 +15,21 @@ ELSEWHERE = {"umask": 0o077, "TZ": "Asia/Kathmandu", "LANG": "tr_TR.UTF-8", "LC_
              "HOME": "/nonexistent"}
 # makepkg notes there what the package was built with, and where.
 ENVIRONMENT = {".BUILDINFO", ".MTREE"}
+# What each kind has, and where its distribution wants it.
+SHARED = {"/usr/lib/NetworkManager/dispatcher.d/90-nm-trial", "/usr/lib/NetworkManager/dispatcher.d/no-wait.d/90-nm-trial",
+          "/usr/lib/systemd/catalog/nm-trial.catalog", "/usr/share/bash-completion/completions/nm-trial",
+          "/usr/share/fish/vendor_completions.d/nm-trial.fish", "/usr/share/man/man5/nm-trial-annotations.5.gz",
+          "/usr/share/man/man5/nm-trial.conf.5.gz", "/usr/share/man/man7/nm-trial-design.7.gz",
+          "/usr/share/man/man8/nm-trial.8.gz"}
+UNITS = ("nm-trial.service", "nm-trial-boot.service")
+PLACES = {
+    "deb": {"/usr/sbin/nm-trial", "/usr/libexec/nm-trial/before-removal", "/usr/share/zsh/vendor-completions/_nm-trial",
+            *(f"/lib/systemd/system/{unit}" for unit in UNITS)},
+    "rpm": {"/usr/sbin/nm-trial", "/usr/libexec/nm-trial/before-removal", "/usr/share/zsh/site-functions/_nm-trial",
+            *(f"/usr/lib/systemd/system/{unit}" for unit in UNITS)},
+    "arch": {"/usr/bin/nm-trial", "/usr/lib/nm-trial/before-removal", "/usr/share/zsh/site-functions/_nm-trial",
+             "/usr/share/libalpm/hooks/nm-trial.hook", *(f"/usr/lib/systemd/system/{unit}" for unit in UNITS)},
+}
 
 
 class Build(unittest.TestCase):
@@ -37,6 +54,25 @@ class Build(unittest.TestCase):
         said = self.clean("rpmlint", "--config", packages.SOURCE / "packaging/rpm/rpmlint.toml",
                           packages.package("rpm", f"*.{os.uname().machine}.rpm"), packages.package("rpm", "*.spec"))
         self.assertRegex(said, r"\n 1 packages and 1 specfiles checked; 0 errors, 0 warnings,")
+
+    def test_everything_is_in_its_place(self):
+        deb = self.clean("dpkg-deb", "--contents", packages.package("deb", "*.deb"))
+        rpm = self.clean("rpm", "-qpl", packages.package("rpm", f"*.{os.uname().machine}.rpm"))
+        with tarfile.open(packages.package("arch", "*.pkg.tar.*")) as archive:
+            arch = [f"/{name}" for name in archive.getnames()]
+        for kind, files in (("deb", re.findall(r" \.(/\S*)", deb)), ("rpm", rpm.split()), ("arch", arch)):
+            with self.subTest(kind):
+                self.assertEqual((SHARED | PLACES[kind]) - set(files), set())
+
+    def test_yoctos_recipe_is_of_this_source(self):
+        """Nobody builds it here: what it repeats of the source is right."""
+        recipe = (packages.SOURCE / "packaging/yocto/recipes-connectivity/nm-trial/nm-trial.bb").read_text()
+        license_sum = hashlib.md5((packages.SOURCE / "LICENSE").read_bytes()).hexdigest()
+        self.assertIn(f"file://LICENSE;md5={license_sum}", recipe)
+        variables = set(re.findall(r"-D(NM_TRIAL_\w+)=", recipe))
+        known = "".join(path.read_text() for path in packages.SOURCE.glob("[a-z]*/**/CMakeLists.txt"))
+        self.assertEqual({name for name in variables if f"set({name} " not in known}, set())
+        self.assertEqual(len(variables), 2)
 
     def test_they_ask_for_libnm(self):
         """Which no packager's tool finds, as it is loaded while the helper runs."""
