@@ -51,7 +51,9 @@ static gboolean is_failure(GDBusMessage *message, guint32 *ret_reason)
     GVariant *body = g_dbus_message_get_body(message);
     guint32 state = 0;
 
-    if (!path || !g_str_has_prefix(path, DEVICE_PATH_PREFIX) || strlen(path) > PATH_MAX_LENGTH ||
+    /* one that is sent to us alone is anybody's, and many would leave no room for NM's, which are for all */
+    if (g_dbus_message_get_destination(message) || !path || !g_str_has_prefix(path, DEVICE_PATH_PREFIX) ||
+        strlen(path) > PATH_MAX_LENGTH ||
         g_strcmp0(g_dbus_message_get_member(message), "PropertiesChanged") != 0 || !body ||
         !g_variant_is_of_type(body, G_VARIANT_TYPE("(sa{sv}as)")))
         return FALSE;

@@ -86,7 +86,7 @@ static void clear_environment(void)
 int main(int argc, char **argv)
 {
     if (getauxval(AT_SECURE)) {
-        fputs("nm-trial: must not be set-user-ID: chmod ug-s\n", stderr);
+        fputs("nm-trial: must not be set-user-ID, nor have capabilities: chmod ug-s, setcap -r\n", stderr);
         return EXIT_FAILED;
     }
     open_standard_files();
