@@ -41,7 +41,7 @@
     X(utils_is_uuid)
 
 struct libnm {
-#define X(name) __typeof__(nm_##name) *name;
+#define X(name) __typeof__(nm_##name) *(name);
     LIBNM_FUNCTIONS(X)
 #undef X
 };
