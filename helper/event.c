@@ -44,12 +44,18 @@ gboolean event_post(const char *run_dir, const char *uuid, const char *interface
     return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
 }
 
-/* Not libnm's: an event in the middle of a trial would load it for these two alone. NM 1.30 has UUIDs of 40
- * digits, too. */
+/* libnm's rule (nm_utils_is_uuid()), but an event in the middle of a trial would load it for that alone:
+ * older profiles have 40 digits. */
 static gboolean is_uuid(const char *text)
 {
-    gsize length = strlen(text);
-    return length >= 32 && length <= 40 && strspn(text, "0123456789abcdefABCDEF-") == length;
+    gsize length = strlen(text), dashes = 0;
+
+    for (const char *at = text; *at; at++)
+        if (*at == '-')
+            dashes++;
+        else if (!g_ascii_isxdigit(*at))
+            return FALSE;
+    return (length == 36 && dashes == 4) || (length == 40 && dashes == 0);
 }
 
 /* As the kernel has it (dev_valid_name()). */

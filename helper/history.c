@@ -69,9 +69,15 @@ JsonArray *history_load(const char *state_dir, GError **error)
     return entries;
 }
 
+const char *history_text(JsonObject *object, const char *name)
+{
+    JsonNode *member = json_object_get_member(object, name);
+    return member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
+}
+
 static const char *id_of(JsonObject *entry)
 {
-    return json_object_get_string_member_with_default(entry, "id", NULL);
+    return history_text(entry, "id");
 }
 
 JsonObject *history_find(JsonArray *history, const char *id)
@@ -86,15 +92,14 @@ JsonObject *history_find(JsonArray *history, const char *id)
 
 gboolean history_promoted(JsonObject *entry)
 {
-    return g_strcmp0(json_object_get_string_member_with_default(entry, "verdict", NULL), "promoted") == 0;
+    return g_strcmp0(history_text(entry, "verdict"), "promoted") == 0;
 }
 
 static gboolean names(JsonObject *pair, const char *role, const char *uuid)
 {
     JsonNode *profile = json_object_get_member(pair, role);
     return profile && JSON_NODE_HOLDS_OBJECT(profile) &&
-           g_strcmp0(json_object_get_string_member_with_default(json_node_get_object(profile), "uuid", NULL),
-                     uuid) == 0;
+           g_strcmp0(history_text(json_node_get_object(profile), "uuid"), uuid) == 0;
 }
 
 /* What one entry makes of the profile. */

@@ -56,7 +56,8 @@ void hooks_free(Hooks *hooks)
 
 static const char *text_of(const Hooks *hooks, const char *member)
 {
-    return json_object_get_string_member_with_default(hooks->entry, member, "");
+    const char *text = history_text(hooks->entry, member);
+    return text ? text : "";
 }
 
 /* FALSE: the disk does not take it. Until it does they would run again, so nothing else is run. */

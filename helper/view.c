@@ -74,7 +74,8 @@ JsonArray *view_checks(const Record *record)
 
 static const char *text_of(JsonObject *object, const char *name)
 {
-    return json_object_get_string_member_with_default(object, name, "");
+    const char *text = history_text(object, name);
+    return text ? text : "";
 }
 
 /* NULL: the pair has none in that role. */

@@ -15,9 +15,7 @@
 static const char *id_of(JsonArray *history, guint i)
 {
     JsonNode *node = json_array_get_element(history, i);
-    return JSON_NODE_HOLDS_OBJECT(node)
-               ? json_object_get_string_member_with_default(json_node_get_object(node), "id", NULL)
-               : NULL;
+    return JSON_NODE_HOLDS_OBJECT(node) ? history_text(json_node_get_object(node), "id") : NULL;
 }
 
 static void look_through(JsonArray *history)
