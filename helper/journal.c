@@ -209,8 +209,10 @@ char **journal_last(const char *id, guint most)
     GThread *reader = g_thread_new("journal", read_last, NULL);
     for (int waited_ms = 0; waited_ms < PATIENCE_MS && !g_atomic_pointer_get(&reading.lines); waited_ms++)
         g_usleep(1000);
-    if (!g_atomic_pointer_get(&reading.lines))
+    if (!g_atomic_pointer_get(&reading.lines)) {
+        g_thread_unref(reader); /* it goes on alone */
         return g_new0(char *, 1);
+    }
     g_thread_join(reader);
     return g_steal_pointer(&reading.lines);
 }
