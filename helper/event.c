@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "names.h"
 #include "os.h"
+#include "profile.h"
 #include "store.h"
 #include "takeover.h"
 #include "verbs.h"
@@ -44,20 +45,6 @@ gboolean event_post(const char *run_dir, const char *uuid, const char *interface
     return g_file_set_contents_full(path, text, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
 }
 
-/* libnm's rule (nm_utils_is_uuid()), but an event in the middle of a trial would load it for that alone:
- * older profiles have 40 digits. */
-static gboolean is_uuid(const char *text)
-{
-    gsize length = strlen(text), dashes = 0;
-
-    for (const char *at = text; *at; at++)
-        if (*at == '-')
-            dashes++;
-        else if (!g_ascii_isxdigit(*at))
-            return FALSE;
-    return (length == 36 && dashes == 4) || (length == 40 && dashes == 0);
-}
-
 /* As the kernel has it (dev_valid_name()). */
 static gboolean is_interface(const char *text)
 {
@@ -71,7 +58,7 @@ static Event *read_event(const char *run_dir, const char *uuid)
     g_autofree char *path = file_of(run_dir, uuid), *text = NULL;
     gsize length = 0;
 
-    if (!is_uuid(uuid) || !store_read_trusted(path, &text, &length, NULL))
+    if (!profile_is_uuid(uuid) || !store_read_trusted(path, &text, &length, NULL))
         return NULL;
     gboolean again = g_str_has_suffix(text, AGAIN);
     if (again)
@@ -147,7 +134,7 @@ int verb_event(int argc, char **argv)
             "that was killed is revived.\n\nExample:\n"
             "  nm-trial event eth0 1d0f8c8e-8a41-4d4e-9e39-9c1f0a6f1c55"))
         return EXIT_USAGE;
-    if (argc == 2 || (argc == 3 && (!is_interface(argv[1]) || !is_uuid(argv[2])))) {
+    if (argc == 2 || (argc == 3 && (!is_interface(argv[1]) || !profile_is_uuid(argv[2])))) {
         verb_error("event takes an interface's name and a profile's UUID, or nothing");
         return EXIT_USAGE;
     }

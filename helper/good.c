@@ -3,7 +3,6 @@
 
 #include "engine.h"
 #include "journal.h"
-#include "libnm.h"
 #include "names.h"
 #include "profiles.h"
 #include "store.h"
@@ -89,7 +88,7 @@ static Good *parse(const char *data, gsize length, GError **error)
     g_autofree char *uri = g_key_file_get_string(file, GROUP_GOOD, "path", NULL);
     g_autofree char *path = uri ? g_filename_from_uri(uri, NULL, NULL) : NULL;
     g_autofree char *uuid = g_key_file_get_string(file, GROUP_GOOD, "uuid", NULL);
-    if (!path || !uuid || !libnm()->utils_is_uuid(uuid)) {
+    if (!path || !uuid || !profile_is_uuid(uuid)) {
         g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE, "it names no profile");
         return NULL;
     }

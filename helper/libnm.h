@@ -37,8 +37,7 @@
     X(setting_wireless_get_mac_address)                                                                      \
     X(setting_wireless_get_ssid)                                                                             \
     X(simple_connection_new_clone)                                                                           \
-    X(simple_connection_new_from_dbus)                                                                       \
-    X(utils_is_uuid)
+    X(simple_connection_new_from_dbus)
 
 struct libnm {
 #define X(name) __typeof__(nm_##name) *(name);

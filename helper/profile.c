@@ -237,6 +237,18 @@ gboolean profile_mentioned(const char *directory, const char *key)
     return found;
 }
 
+gboolean profile_is_uuid(const char *text)
+{
+    gsize length = strlen(text), dashes = 0;
+
+    for (const char *at = text; *at; at++)
+        if (*at == '-')
+            dashes++;
+        else if (!g_ascii_isxdigit(*at))
+            return FALSE;
+    return (length == 36 && dashes == 4) || (length == 40 && dashes == 0);
+}
+
 gboolean profile_named(const Profile *profile, const char *name)
 {
     return strcmp(profile->uuid, name) == 0 || strcmp(profile->id, name) == 0;

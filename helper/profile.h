@@ -55,6 +55,10 @@ gboolean profile_mentioned(const char *directory, const char *key);
  * one. */
 gboolean profile_ignored(const char *name);
 
+/* Whether libnm takes it for a profile's UUID (nm_utils_is_uuid()): older ones have 40 digits. It is not
+ * libnm's own word, as an event in the middle of a trial would load it for that alone. */
+gboolean profile_is_uuid(const char *text);
+
 /* Whether that is how a person names the profile: its UUID or its id. */
 gboolean profile_named(const Profile *profile, const char *name);
 /* The first of them (Profile) with that UUID; NULL: none. Borrowed. */
