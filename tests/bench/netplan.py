@@ -3,7 +3,6 @@
 NetworkManager: which network it has in the end, and how fast it has its old one again."""
 import concurrent.futures
 import contextlib
-import json
 import os
 import re
 import signal
@@ -11,7 +10,7 @@ import time
 
 from measure import BUILD, BenchError, Row, in_turn, run, say
 from scene import RECORD, wait_for
-from nspawn import GATEWAY, Container, LabError
+from nspawn import ACTIVE, GATEWAY, Container, LabError
 
 PACKAGE = "netplan.io"
 ADDRESS, NOBODY = "10.99.7.10", "10.99.7.99"  # the change: a gateway that is not there
@@ -22,7 +21,6 @@ SLOWEST = 5  # each round takes twice the deadline, and more
 UDEVADM = """#!/bin/sh
 [ "$1" = trigger ] || exec /usr/bin/udevadm "$@"
 """
-ACTIVE = re.compile(r"device \(host0\): Activation: successful")
 
 
 class Tool:
@@ -37,8 +35,7 @@ class Tool:
             if self.build:
                 self.container.install()
             self.restore()
-            self.container.boot()
-            self.wait_network(GATEWAY)
+            self.boot()
             self.stack = stack.pop_all()
         return self
 
@@ -55,18 +52,16 @@ class Tool:
     def network(self):
         return NETWORKS[self.container.default_gateway()]
 
-    def said(self, pattern, since=0.0):
-        """When this boot's journal has such lines, in seconds of CLOCK_MONOTONIC."""
-        lines = run(["journalctl", "-D", self.path("var/log/journal"), "-b", "-o", "json"]).stdout.splitlines()
-        entries = [(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry["MESSAGE"])) for entry in map(json.loads, lines)]
-        return [at for at, message in entries if at > since and re.search(pattern, message)]
+    def boot(self):
+        self.container.boot()
+        self.wait_network(GATEWAY)
+        self.container.run("nm-online", "-s", "-q", "-t", "30")  # the route is there before NetworkManager is ready
 
     def reset(self):
         """As it was before the first trial, and booted."""
         self.container.power_cut()
         self.restore()
-        self.container.boot()
-        self.wait_network(GATEWAY)
+        self.boot()
 
     def reboot(self):
         """The power is cut: which network does the next boot have?"""
@@ -94,8 +89,8 @@ class Tool:
         self.reset()
         deadline = self.tried()
         self.wait_network(GATEWAY)
-        verdict, = wait_for("a verdict", lambda: self.said(self.VERDICT, deadline - 1))
-        active = wait_for("NetworkManager's word", lambda: self.said(ACTIVE, verdict))[-1]
+        verdict, = wait_for("a verdict", lambda: self.container.said(self.VERDICT, deadline - 1))
+        active = wait_for("NetworkManager's word", lambda: self.container.said(ACTIVE, verdict))[-1]
         return (active - deadline) * 1000, (active - verdict) * 1000
 
     def forgotten(self):
@@ -178,7 +173,7 @@ network:
         self.container.run("mkfifo", self.KEY)
         self.container.run("systemd-run", "-q", "--unit=netplan-try", "-E", "PYTHONUNBUFFERED=1", "sh", "-c",
                            f"exec netplan try --timeout {DEADLINE_S} {self.OPTIONS} 0<>{self.KEY}")
-        asked, = wait_for("netplan's question", lambda: self.said("^Do you want to keep these settings"), 60, 0.2)
+        asked, = wait_for("netplan's question", lambda: self.container.said("^Do you want to keep these settings"), 60, 0.2)
         return asked + DEADLINE_S
 
     def confirm(self):

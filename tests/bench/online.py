@@ -3,19 +3,17 @@
 nm-trial. With the real units, under systemd; instructions are counted in the lab, where callgrind can be in the way."""
 import contextlib
 import dataclasses
-import json
 import re
 import shutil
 
 from boot import fresh, inside, interrupted
 from measure import BUILD, HELPER, Row, in_turn, instructions
 from scene import PROFILES, RECORD, wait_for
-from nspawn import Container
+from nspawn import ACTIVE, Container
 
 ADDRESS, TRIED = "10.99.7.10", "10.99.7.20"
 STATE = "var/lib/nm-trial"
 UNIT, BOOT, AGENT = "NetworkManager.service", "nm-trial-boot.service", "nm-trial.service"
-ACTIVE = re.compile(r"device \(host0\): Activation: successful")
 # In NetworkManager's place; what it starts is not counted.
 COUNTED = """#!/bin/sh
 exec valgrind --tool=callgrind --callgrind-out-file={counts} --log-file={counts}.log /usr/sbin/NetworkManager "$@"
@@ -86,9 +84,7 @@ class Booted:
 
     def online(self):
         """When NetworkManager has said it in this boot, in ms of CLOCK_MONOTONIC; None: it has not."""
-        lines = self.container.run("journalctl", "-b", "-o", "json", "-t", "NetworkManager").stdout.splitlines()
-        return next((int(entry["__MONOTONIC_TIMESTAMP"]) / 1000 for entry in map(json.loads, lines)
-                     if ACTIVE.search(str(entry["MESSAGE"]))), None)
+        return next((at * 1000 for at in self.container.said(ACTIVE)), None)
 
     def shown(self, unit, *properties):
         """systemd's own figures of a unit ("": of itself), us as ms, in the order that was asked for."""

@@ -5,8 +5,10 @@ Its root is made once by debootstrap and kept under CACHE; each device is a copy
 end is the gateway 10.99.7.1 in a network namespace that nothing else is in. Only processes started here are ended."""
 import fcntl
 import hashlib
+import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +23,7 @@ PACKAGES = ["systemd", "systemd-sysv", "libpam-systemd", "udev", "dbus", "networ
             "procps", "libjson-glib-1.0-0", "libnm0"]
 MIRROR = "http://deb.debian.org/debian"  # debootstrap's own default
 GATEWAY = "10.99.7.1"
+ACTIVE = r"device \(host0\): Activation: successful"  # as NetworkManager says it
 REBOOT = 133  # systemd-nspawn's status when what it runs asks for that
 # Nothing in a test looks at these, and every device copies them.
 BALLAST = ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/i18n", "var/lib/apt/lists",
@@ -201,6 +204,12 @@ class Container:
 
     def wait_active(self, name, seconds=20):
         wait_for(f"{name!r} active", lambda: self.active() == name, seconds)
+
+    def said(self, pattern, since=0.0):
+        """When this boot's journal has such lines, in seconds of CLOCK_MONOTONIC."""
+        lines = self.run("journalctl", "-b", "-o", "json").stdout.splitlines()
+        entries = [(int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6, str(entry["MESSAGE"])) for entry in map(json.loads, lines)]
+        return [at for at, message in entries if at > since and re.search(pattern, message)]
 
     def default_gateway(self):
         """What host0's default route leads to, "" when there is none."""
