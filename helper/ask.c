@@ -78,7 +78,7 @@ static enum trial_state reached(const EngineResult *result)
  */
 static enum checks_state judge_now(VerbContext *context, const Record *record, char **ret_failing)
 {
-    GDBusConnection *bus = network_bus(context->network);
+    Bus *bus = network_bus(context->network);
 
     if (!record->checks[0])
         return CHECKS_PASSING;

@@ -36,7 +36,7 @@ static gboolean is_generated(Network *network, const Profile *profile, gboolean 
 
     *ret = FALSE;
     if (!network_get_profile(network, profile->uuid, &known, &failure)) {
-        if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
+        if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE))
             return TRUE;
         g_propagate_error(error, g_steal_pointer(&failure));
         return FALSE;

@@ -9,7 +9,7 @@
 
 /* The device's automatic profile, active or not, as it is to be stored; *ret_run_path is its file now. `name`
  * (UUID or id; NULL: any) is the one that is meant. NULL without `error`: there is none. NULL with a
- * PLAN_ERROR: it cannot be stored; with a NETWORK_ERROR: NM does not tell. Caller frees both. */
+ * PLAN_ERROR: it cannot be stored; with a BUS_ERROR: NM does not tell. Caller frees both. */
 Profile *auto_default_find(Network *network, const char *device, const char *name, char **ret_run_path,
                            GError **error);
 

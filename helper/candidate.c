@@ -106,7 +106,7 @@ static enum candidate_fate refuse(const Arrival *arrival, const GError *why)
         outcome = g_strdup("it stays up until the next boot, as no stored profile is there to go back to");
     else if (bring_back(arrival, replaced, &error))
         outcome = g_strdup_printf("back to \"%s\"", back);
-    else if (g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    else if (g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER))
         return CANDIDATE_LATER;
     else
         outcome = g_strdup_printf("back to \"%s\" failed (%s)", back, error->message);
@@ -160,7 +160,7 @@ static gboolean still_there(Arrival *arrival, enum candidate_fate *ret_fate)
         arrival->device.active_state <= NM_ACTIVE_CONNECTION_STATE_ACTIVATED && /* or still coming up */
         network_get_profile(network, arrival->uuid, &arrival->known, &error))
         return TRUE;
-    if (!g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    if (!g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER))
         *ret_fate = CANDIDATE_LEFT;
     return FALSE;
 }
@@ -225,7 +225,7 @@ static enum candidate_fate guard_if_asked(const Arrival *arrival, gboolean again
     if (network_load(arrival->engine->network, paths, &error) &&
         guard_profile(arrival->engine->network, profile, &error))
         return CANDIDATE_LEFT;
-    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? CANDIDATE_LATER
+    return g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER) ? CANDIDATE_LATER
                                                                       : ignore(arrival, error->message);
 }
 

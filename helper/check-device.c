@@ -31,7 +31,7 @@ static void check_free(gpointer data)
     if (check->stop)
         g_source_destroy(check->stop);
     g_clear_pointer(&check->stop, g_source_unref);
-    g_object_unref(check->bus);
+    bus_unref(check->bus);
     g_object_unref(check->cancelled);
     g_clear_pointer(&check->device, g_variant_unref);
     g_free(check->iface);
@@ -63,17 +63,14 @@ guint check_counted(const struct check *check)
 
 static void on_path(GTask *task, GVariant *reply);
 
-static void on_answer(GObject *source, GAsyncResult *result, gpointer data)
+static void on_answer(GVariant *reply, const GError *error, gpointer data)
 {
     g_autoptr(GTask) task = data;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_finish(G_DBUS_CONNECTION(source), result, &error);
     struct check *check = g_task_get_task_data(task);
 
     if (g_task_return_error_if_cancelled(task))
         return;
     if (!reply && check->next != on_path) {
-        g_dbus_error_strip_remote_error(error); /* for programs */
         check_say(check, "%s: %s", check->iface, error->message);
         g_task_return_boolean(task, FALSE);
         return;
@@ -87,9 +84,8 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
     struct check *check = g_task_get_task_data(task);
 
     check->next = next;
-    g_dbus_connection_call(check->bus, NM_BUS_NAME, path, iface, method, arguments,
-                           G_VARIANT_TYPE(reply_type), G_DBUS_CALL_FLAGS_NO_AUTO_START, CHECKS_LIMIT_MS * 2,
-                           g_task_get_cancellable(task), on_answer, g_object_ref(task));
+    bus_call_async(check->bus, CHECKS_LIMIT_MS * 2, NM_BUS_NAME, path, iface, method, arguments, reply_type,
+                   g_task_get_cancellable(task), on_answer, g_object_ref(task));
 }
 
 void check_ask_properties(GTask *task, const char *path, const char *iface,
@@ -247,13 +243,13 @@ void check_find_device(GTask *task)
               on_path);
 }
 
-void check_device_async(GDBusConnection *bus, const char *name, const Record *record, int pair,
-                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data)
+void check_device_async(Bus *bus, const char *name, const Record *record, int pair, GCancellable *cancellable,
+                        GAsyncReadyCallback callback, gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(bus, cancellable, callback, data);
+    g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     struct check *check = g_new0(struct check, 1);
 
-    check->bus = g_object_ref(bus);
+    check->bus = bus_ref(bus);
     check->iface = g_strdup(record->pair[pair].device);
     check->name = g_strdup(name);
     check->id = g_strdup(record->id);

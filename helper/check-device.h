@@ -16,8 +16,8 @@
 gboolean check_device_known(const char *name);
 
 /* Checks the device of the record's `pair`. Has no limit of its own; when `cancellable` fires, it ends. */
-void check_device_async(GDBusConnection *bus, const char *name, const Record *record, int pair,
-                        GCancellable *cancellable, GAsyncReadyCallback callback, gpointer data);
+void check_device_async(Bus *bus, const char *name, const Record *record, int pair, GCancellable *cancellable,
+                        GAsyncReadyCallback callback, gpointer data);
 
 /* TRUE: passing. *ret_output says what was seen, whether it passes or not (caller frees); it is untouched
  * only when FALSE comes with `error`, the cancellation. */
@@ -45,7 +45,7 @@ extern const struct check_kind check_kind_own;
 
 struct check {
     const struct check_kind *kind;
-    GDBusConnection *bus;
+    Bus *bus;
     char *iface;      /* once the device is found, the one that has the addresses (NM's IpInterface) */
     char *path;       /* the device's */
     GVariant *device; /* its properties */

@@ -164,8 +164,7 @@ static void end(GTask *task, gboolean passing)
         return;
     }
     /* NetworkManager's property is to follow, but nobody waits the 20 s that this can take. */
-    g_dbus_connection_call(check->bus, NM_BUS_NAME, NM_PATH, NM_IFACE, "CheckConnectivity", NULL, NULL,
-                           G_DBUS_CALL_FLAGS_NO_AUTO_START, -1, NULL, NULL, NULL);
+    bus_tell(check->bus, NM_BUS_NAME, NM_PATH, NM_IFACE, "CheckConnectivity", NULL);
     g_task_return_boolean(task, FALSE);
 }
 

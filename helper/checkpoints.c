@@ -64,7 +64,7 @@ gint64 network_checkpoint_over(Network *network, const char *device_object, GErr
         if (network_checkpoint_get(network, *path, &found, &failure)) {
             if (found.devices && g_strv_contains((const char *const *)found.devices, device_object))
                 fires_ms = MAX(fires_ms, found.fires_ms);
-        } else if (!g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
+        } else if (!g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return 0;
         }

@@ -84,7 +84,7 @@ static void on_checked(GObject *source, GAsyncResult *answer, gpointer data)
     run_end(task);
 }
 
-static void start(GTask *task, GDBusConnection *bus, const char *name, const Record *record, int pair)
+static void start(GTask *task, Bus *bus, const char *name, const Record *record, int pair)
 {
     struct run *run = g_task_get_task_data(task);
     struct check_result *result = g_new0(struct check_result, 1);
@@ -121,10 +121,10 @@ static void on_stop(GCancellable *cancellable, gpointer data)
     g_cancellable_cancel(run->cancellable);
 }
 
-void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *cancellable,
-                      GAsyncReadyCallback callback, gpointer data)
+void checks_run_async(Bus *bus, const Record *record, GCancellable *cancellable, GAsyncReadyCallback callback,
+                      gpointer data)
 {
-    g_autoptr(GTask) task = g_task_new(bus, cancellable, callback, data);
+    g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     struct run *run = g_new0(struct run, 1);
 
     g_task_set_task_data(task, run, run_free);
@@ -155,16 +155,13 @@ static void on_run(GObject *source, GAsyncResult *result, gpointer data)
     *(GPtrArray **)data = checks_run_finish(result, NULL);
 }
 
-GPtrArray *checks_run(GDBusConnection *bus, const Record *record)
+GPtrArray *checks_run(Bus *bus, const Record *record)
 {
-    g_autoptr(GMainContext) context = g_main_context_new();
     GPtrArray *results = NULL;
 
-    g_main_context_push_thread_default(context);
     checks_run_async(bus, record, NULL, on_run, &results);
     while (!results)
-        g_main_context_iteration(context, TRUE);
-    g_main_context_pop_thread_default(context);
+        g_main_context_iteration(NULL, TRUE);
     return results;
 }
 
@@ -230,16 +227,15 @@ gboolean checks_nm_believe(GVariant *properties, gboolean *ret_plain_http, char 
     return TRUE;
 }
 
-gboolean checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why)
+gboolean checks_nm_believable(Bus *bus, gboolean *ret_plain_http, char **ret_why)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GVariant) properties = NULL;
-    g_autoptr(GVariant) reply = g_dbus_connection_call_sync(
-        bus, NM_BUS_NAME, NM_PATH, DBUS_IFACE_PROPERTIES, "GetAll", g_variant_new("(s)", NM_IFACE),
-        G_VARIANT_TYPE("(a{sv})"), G_DBUS_CALL_FLAGS_NO_AUTO_START, BELIEVABLE_LIMIT_MS, NULL, &error);
+    g_autoptr(GVariant) reply =
+        bus_call(bus, BELIEVABLE_LIMIT_MS, NM_BUS_NAME, NM_PATH, DBUS_IFACE_PROPERTIES, "GetAll",
+                 g_variant_new("(s)", NM_IFACE), "(a{sv})", &error);
 
     if (!reply) {
-        g_dbus_error_strip_remote_error(error);
         *ret_why = g_strdup_printf("NetworkManager does not answer: %s", error->message);
         return FALSE;
     }

@@ -7,7 +7,7 @@
 #include "own.h"
 #include "record.h"
 
-#include <gio/gio.h>
+#include "bus.h"
 
 struct check_result {
     char *name;       /* the check */
@@ -29,15 +29,15 @@ gboolean checks_known(const char *name);
  * CAP_NET_RAW (nm). When `cancellable` fires, own checks have been killed before g_cancellable_cancel()
  * returns. */
 #define CHECKS_LIMIT_MS OWN_LIMIT_MS
-void checks_run_async(GDBusConnection *bus, const Record *record, GCancellable *cancellable,
-                      GAsyncReadyCallback callback, gpointer data);
+void checks_run_async(Bus *bus, const Record *record, GCancellable *cancellable, GAsyncReadyCallback callback,
+                      gpointer data);
 
 /* Returns an array of struct check_result (owned by the caller, elements freed with it), in the order of the
  * names and, within, of the pairs; NULL with `error` only when the run was cancelled. */
 GPtrArray *checks_run_finish(GAsyncResult *result, GError **error);
 
-/* The same, waiting for the end in a main context of its own. For the command line. Never fails. */
-GPtrArray *checks_run(GDBusConnection *bus, const Record *record);
+/* The same, waiting for the end in the default main context. For the command line. Never fails. */
+GPtrArray *checks_run(Bus *bus, const Record *record);
 
 /* An array of struct check_result as JSON text, as history shows it. Caller frees. */
 char *checks_results_json(GPtrArray *results);
@@ -50,7 +50,7 @@ char *checks_results_words(const char *json);
  * (without, the state is made up: activated with a default route means FULL). FALSE with a reason in *ret_why
  * (caller frees) for people; limited to 3 s. *ret_plain_http (may be NULL): the URI is plain http and can be
  * forged. */
-gboolean checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why);
+gboolean checks_nm_believable(Bus *bus, gboolean *ret_plain_http, char **ret_why);
 
 /* What the checks judge by, apart from asking; pure. */
 enum checks_family { CHECKS_IPV4 = 1, CHECKS_IPV6 = 2 };

@@ -73,14 +73,7 @@ void doctor_say_well(Doctor *doctor, guint before, char *text)
 GVariant *doctor_call(const Doctor *doctor, const char *name, const char *path, const char *interface,
                       const char *method, GVariant *arguments, const char *reply, GError **error)
 {
-    GError *raw = NULL;
-    GVariant *result =
-        network_ask(doctor->bus, NETWORK_CALL_MS, name, path, interface, method, arguments, reply, &raw);
-    if (!result) {
-        g_dbus_error_strip_remote_error(raw);
-        g_propagate_error(error, raw);
-    }
-    return result;
+    return bus_call(doctor->bus, NETWORK_CALL_MS, name, path, interface, method, arguments, reply, error);
 }
 
 GVariant *doctor_property(const Doctor *doctor, const char *name, const char *path, const char *interface,

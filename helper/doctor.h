@@ -20,14 +20,14 @@ struct finding {
 typedef struct {
     const char *name; /* the examination under way */
     Network *network;
-    GDBusConnection *bus; /* borrowed; NULL: it cannot be reached */
-    char *away;           /* why NetworkManager cannot be asked, NULL: it answers */
-    gboolean systemd;     /* it answers on D-Bus */
-    GPtrArray *profiles;  /* Profile: what is stored in the profile directory */
-    GPtrArray *skipped;   /* struct profile_skipped: what cannot be used there */
-    Record *record;       /* the open trial, NULL: none, or its record cannot be read */
-    char *unreadable;     /* why it cannot, NULL: it can */
-    GPtrArray *findings;  /* struct finding */
+    Bus *bus;            /* borrowed; NULL: it cannot be reached */
+    char *away;          /* why NetworkManager cannot be asked, NULL: it answers */
+    gboolean systemd;    /* it answers on D-Bus */
+    GPtrArray *profiles; /* Profile: what is stored in the profile directory */
+    GPtrArray *skipped;  /* struct profile_skipped: what cannot be used there */
+    Record *record;      /* the open trial, NULL: none, or its record cannot be read */
+    char *unreadable;    /* why it cannot, NULL: it can */
+    GPtrArray *findings; /* struct finding */
 } Doctor;
 
 /* Adds a finding. Takes `text` and `advice` (NULL: none) over, and cleans what is not for a terminal. */
@@ -36,7 +36,7 @@ void doctor_say(Doctor *doctor, enum finding_state state, char *text, char *advi
  * over. */
 void doctor_say_well(Doctor *doctor, guint before, char *text);
 
-/* network_ask() on the doctor's bus, within NETWORK_CALL_MS; the error's message (`error` may be NULL) is for
+/* bus_call() on the doctor's bus, within NETWORK_CALL_MS; the error's message (`error` may be NULL) is for
  * people. */
 GVariant *doctor_call(const Doctor *doctor, const char *name, const char *path, const char *interface,
                       const char *method, GVariant *arguments, const char *reply, GError **error);

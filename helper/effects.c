@@ -108,7 +108,7 @@ static gboolean activate(Engine *engine, Record *record, int i, gboolean candida
         !network_get_profile(engine->network, target->uuid, &profile, error))
         return FALSE;
     if (trying && strcmp(profile.filename, target->path) != 0) {
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_REFUSED, "NetworkManager has %s in place of %s",
+        g_set_error(error, BUS_ERROR, BUS_ERROR_REFUSED, "NetworkManager has %s in place of %s",
                     profile.filename, target->path);
         return FALSE;
     }
@@ -136,7 +136,7 @@ static gboolean activation(Engine *engine, Record *record, int i, gboolean candi
         facts->network = NETWORK_NOT_ASKED;
         return TRUE;
     }
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
         facts->network = NETWORK_AWAY;
     else {
         engine->failed[i] = g_strdup(failure->message);
@@ -168,7 +168,7 @@ static gboolean move_checkpoint(Engine *engine, const Record *record, const stru
 static void after_network(struct facts *facts, const GError *failure)
 {
     facts->network =
-        g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER) ? NETWORK_AWAY : NETWORK_NOT_ASKED;
+        g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER) ? NETWORK_AWAY : NETWORK_NOT_ASKED;
 }
 
 static gboolean network_effect(Engine *engine, Record *record, enum trial_action action, int i,

@@ -81,7 +81,7 @@ gboolean engine_save(const char *state_dir, const Record *record, GError **error
 
 static void trouble(Engine *engine, const Record *record, EngineResult *ret, const GError *error)
 {
-    if (error->domain != NETWORK_ERROR) /* the disk, or a file that cannot be changed: the rest goes on */
+    if (error->domain != BUS_ERROR) /* the disk, or a file that cannot be changed: the rest goes on */
         engine->disk_failed_ms = os.boottime_ms();
     if (g_strcmp0(ret->trouble, error->message) == 0)
         return;
@@ -372,7 +372,7 @@ static gboolean one_step(Engine *engine, Record *record, struct facts *facts, En
     case ACTION_JUDGE:
         if (trial_rules[s.rule].fact == FACT_FOREIGN_CHECKPOINT) {
             error =
-                g_error_new(NETWORK_ERROR, NETWORK_ERROR_LATER,
+                g_error_new(BUS_ERROR, BUS_ERROR_LATER,
                             "another tool has a checkpoint on %s, which can undo this: waiting for its end",
                             record->pair[s.pair].device);
             trouble(engine, record, ret, error);

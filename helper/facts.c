@@ -92,7 +92,7 @@ gboolean facts_from_files(const Record *record, struct facts *facts, GError **er
 
 static gboolean later(const GError *error)
 {
-    return g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER);
+    return g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER);
 }
 
 static enum activation_state from_nm(guint32 state)

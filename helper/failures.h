@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Why a device failed. NM goes on to the device's next profile at once, and the reason is gone with that: who
- * asks for it, asks too late. So NM's signals are listened to in GDBus' own thread, where they come before
+ * asks for it, asks too late. So NM's signals are kept as they are heard (bus.h): they come before
  * every answer that NM gave after them. */
 #pragma once
 
-#include <gio/gio.h>
+#include "bus.h"
 
 typedef struct Failures Failures;
 
@@ -12,10 +12,9 @@ typedef struct Failures Failures;
 Failures *failures_new(void);
 void failures_free(Failures *failures);
 
-/* Listens to a bus connection for as long as that lives. NM's signals must be subscribed to by somebody. */
-void failures_follow(Failures *failures, GDBusConnection *bus);
+void failures_hear(Failures *failures, const struct bus_signal *signal);
 
 /* The NMDeviceStateReason of that device's (D-Bus path) last failure under the NM of that unique bus name
  * since failures_forget(); 0, "none": none was seen. */
-guint32 failures_reason(Failures *failures, const char *nm_name, const char *device);
+guint32 failures_reason(const Failures *failures, const char *nm_name, const char *device);
 void failures_forget(Failures *failures); /* all that was seen so far */

@@ -11,7 +11,7 @@
 #define NOT_RUNNING "NetworkManager is not running as root"
 
 struct Network {
-    GDBusConnection *bus;
+    Bus *bus;
     char *nm_name;
     gboolean known; /* that name was root's, on the bus that we are connected to */
     gint64 until_ms;
@@ -19,8 +19,6 @@ struct Network {
     gpointer changed_data;
     Failures *failures;
 };
-
-G_DEFINE_QUARK(nm_trial_network_error_quark, network_error)
 
 Network *network_new(void)
 {
@@ -37,61 +35,14 @@ static int time_limit(const Network *network)
     return (int)MAX(limit, 1);
 }
 
-/* Connecting has no time limit of its own: a bus daemon that hangs accepts and never answers. */
-
-struct connecting {
-    GCancellable *cancellable;
-    GDBusConnection *bus;
-    gboolean done;
-};
-
-static gboolean on_limit(gpointer data)
-{
-    struct connecting *connecting = data;
-    g_cancellable_cancel(connecting->cancellable);
-    return G_SOURCE_REMOVE;
-}
-
-static void on_connected(GObject *source, GAsyncResult *result, gpointer data)
-{
-    struct connecting *connecting = data;
-    (void)source;
-    connecting->bus = g_dbus_connection_new_for_address_finish(result, NULL);
-    connecting->done = TRUE;
-}
-
-static GDBusConnection *connect_bus(guint limit_ms)
-{
-    g_autofree char *address = g_dbus_address_get_for_bus_sync(G_BUS_TYPE_SYSTEM, NULL, NULL);
-    g_autoptr(GMainContext) context = g_main_context_new();
-    g_autoptr(GSource) limit = g_timeout_source_new(limit_ms);
-    g_autoptr(GCancellable) cancellable = g_cancellable_new();
-    struct connecting connecting = {.cancellable = cancellable};
-
-    if (!address)
-        return NULL;
-    g_main_context_push_thread_default(context);
-    g_source_set_callback(limit, on_limit, &connecting, NULL);
-    g_source_attach(limit, context);
-    g_dbus_connection_new_for_address(address,
-                                      G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                          G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                      NULL, cancellable, on_connected, &connecting);
-    while (!connecting.done)
-        g_main_context_iteration(context, TRUE);
-    g_source_destroy(limit);
-    g_main_context_pop_thread_default(context);
-    return connecting.bus;
-}
-
 static void subscribe(Network *network);
 
-GDBusConnection *network_bus(Network *network)
+Bus *network_bus(Network *network)
 {
-    if (network->bus && !g_dbus_connection_is_closed(network->bus))
+    if (network->bus && bus_is_open(network->bus))
         return network->bus;
-    g_clear_object(&network->bus);
-    network->bus = connect_bus((guint)time_limit(network));
+    bus_unref(network->bus);
+    network->bus = bus_open(time_limit(network));
     network->known = FALSE; /* another bus daemon counts its names from the begin */
     if (network->bus)
         subscribe(network);
@@ -102,7 +53,7 @@ void network_free(Network *network)
 {
     if (!network)
         return;
-    g_clear_object(&network->bus);
+    bus_unref(network->bus);
     g_free(network->nm_name);
     failures_free(network->failures);
     g_free(network);
@@ -120,79 +71,30 @@ const char *network_nm_name(const Network *network)
 
 /* Calls */
 
-static enum network_error kind_of(const GError *error)
-{
-    g_autofree char *name = g_dbus_error_get_remote_error(error);
-    static const char *const gone[] = {"org.freedesktop.DBus.Error.UnknownObject",
-                                       "org.freedesktop.DBus.Error.UnknownMethod",
-                                       "org.freedesktop.DBus.Error.UnknownInterface",
-                                       "org.freedesktop.NetworkManager.UnknownConnection",
-                                       "org.freedesktop.NetworkManager.UnknownDevice",
-                                       "org.freedesktop.NetworkManager.ConnectionNotActive",
-                                       "org.freedesktop.NetworkManager.Settings.InvalidConnection",
-                                       NULL};
-    static const char *const later[] = {
-        "org.freedesktop.DBus.Error.NoReply",        "org.freedesktop.DBus.Error.ServiceUnknown",
-        "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.Timeout",
-        "org.freedesktop.DBus.Error.Disconnected",   NULL};
-
-    if (!name || g_strv_contains(later, name)) /* no remote name: the bus or our own time limit */
-        return NETWORK_ERROR_LATER;
-    return g_strv_contains(gone, name) ? NETWORK_ERROR_GONE : NETWORK_ERROR_REFUSED;
-}
-
-static void discard(GVariant *arguments)
-{
-    if (arguments)
-        g_variant_unref(g_variant_ref_sink(arguments));
-}
-
-GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
-                      const char *interface, const char *method, GVariant *arguments, const char *reply,
-                      GError **error)
-{
-    GError *failure = NULL;
-    if (!bus) {
-        discard(arguments);
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_CONNECTED, "the system bus cannot be reached");
-        return NULL;
-    }
-    GVariant *result = g_dbus_connection_call_sync(bus, name, path, interface, method, arguments,
-                                                   reply ? G_VARIANT_TYPE(reply) : NULL,
-                                                   G_DBUS_CALL_FLAGS_NO_AUTO_START, limit_ms, NULL, &failure);
-    if (!result && !failure) /* GDBus refused the arguments: a defect of ours must not become a crash loop */
-        failure = g_error_new(G_IO_ERROR, G_IO_ERROR_FAILED, "the call could not be made");
-    if (failure)
-        g_propagate_error(error, failure);
-    return result;
-}
-
 static GVariant *call_to(Network *network, const char *name, const char *path, const char *interface,
                          const char *method, GVariant *arguments, const char *reply, GError **error)
 {
-    g_autoptr(GError) raw = NULL;
-    GDBusConnection *bus = network_bus(network);
+    Bus *bus = network_bus(network);
+    g_autofree char *said = bus ? g_strconcat("NetworkManager, ", method, ": ", NULL) : g_strdup("");
+    GError *failure = NULL;
     GVariant *result =
-        network_ask(bus, time_limit(network), name, path, interface, method, arguments, reply, &raw);
-    if (result)
-        return result;
-    enum network_error kind = kind_of(raw);
-    g_dbus_error_strip_remote_error(raw);
-    g_set_error(error, NETWORK_ERROR, (int)kind, "%s%s%s%s", bus ? "NetworkManager, " : "", bus ? method : "",
-                bus ? ": " : "", raw->message);
-    return NULL;
+        bus_call(bus, time_limit(network), name, path, interface, method, arguments, reply, &failure);
+    if (failure)
+        g_propagate_prefixed_error(error, failure, "%s", said);
+    return result;
 }
 
 /* To the NM that the last look found: a new one must not get an old one's object paths. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error)
 {
+    g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments) : NULL;
+
     if (!network->nm_name) {
-        discard(arguments);
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, NOT_RUNNING);
+        g_set_error(error, BUS_ERROR, BUS_ERROR_LATER, NOT_RUNNING);
         return NULL;
     }
-    return call_to(network, network->nm_name, path, interface, method, arguments, reply, error);
+    return call_to(network, network->nm_name, path, interface, method, owned, reply, error);
 }
 
 gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
@@ -219,7 +121,7 @@ GVariant *network_property(Network *network, const char *path, const char *inter
 
     if (!value || g_variant_is_of_type(value, G_VARIANT_TYPE(type)))
         return g_steal_pointer(&value);
-    g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_REFUSED, "NetworkManager's %s is no %s", name, type);
+    g_set_error(error, BUS_ERROR, BUS_ERROR_REFUSED, "NetworkManager's %s is no %s", name, type);
     return NULL;
 }
 
@@ -233,8 +135,7 @@ static char *object_or_null(const char *path)
 /* What the bus itself knows of NM, by a name of its. */
 static GVariant *ask_bus(Network *network, const char *method, const char *name, const char *reply)
 {
-    return call_to(network, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", method,
-                   g_variant_new("(s)", name), reply, NULL);
+    return call_to(network, DBUS_NAME, DBUS_PATH, DBUS_NAME, method, g_variant_new("(s)", name), reply, NULL);
 }
 
 static guint32 bus_number(Network *network, const char *method, const char *name, guint32 unknown)
@@ -280,8 +181,8 @@ enum network_state network_look(Network *network, char **ret_why)
     if (!network->nm_name)
         why = NOT_RUNNING;
     else if (!startup)
-        why = g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER) ? "NetworkManager does not answer"
-                                                                         : "NetworkManager is starting";
+        why = g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER) ? "NetworkManager does not answer"
+                                                                 : "NetworkManager is starting";
     else if (g_variant_get_boolean(startup))
         why = "NetworkManager is still in its startup";
     if (why && ret_why)
@@ -364,7 +265,7 @@ char *network_find_device(Network *network, const char *interface, GError **erro
                                              g_variant_new("(s)", interface), "(o)", &failure);
     if (found)
         g_variant_get(found, "(o)", &object);
-    else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
+    else if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE))
         object = device_by_port(network, interface);
     if (!object)
         g_propagate_error(error, g_steal_pointer(&failure));
@@ -501,31 +402,31 @@ void network_forget_failures(Network *network)
 
 /* Signals */
 
-static void on_signal(GDBusConnection *bus, const char *sender, const char *path, const char *interface,
-                      const char *name, GVariant *parameters, gpointer data)
+#define MATCH "type='signal',sender='" NM_BUS_NAME "',"
+#define PROPERTIES_OF(interface) MATCH "interface='" DBUS_IFACE_PROPERTIES "',arg0='" interface "'"
+
+static void on_signal(const struct bus_signal *signal, gpointer data)
 {
     Network *network = data;
-    (void)bus, (void)sender, (void)path, (void)interface, (void)name, (void)parameters;
+    failures_hear(network->failures, signal);
+}
+
+static void on_news(gpointer data)
+{
+    Network *network = data;
     network->changed(network->changed_data);
 }
 
 static void subscribe(Network *network)
 {
-    static const char *const interfaces[] = {NM_IFACE, NM_IFACE_DEVICE, NM_IFACE_ACTIVE};
+    static const char *const rules[] = {
+        "type='signal',sender='" DBUS_NAME "',member='NameOwnerChanged',arg0='" NM_BUS_NAME "'",
+        PROPERTIES_OF(NM_IFACE), PROPERTIES_OF(NM_IFACE_DEVICE), PROPERTIES_OF(NM_IFACE_ACTIVE),
+        /* Updated, Removed: where the files cannot be watched */
+        MATCH "interface='" NM_IFACE_CONNECTION "'", NULL};
 
-    if (!network->changed)
-        return;
-    failures_follow(network->failures, network->bus);
-    g_dbus_connection_signal_subscribe(network->bus, "org.freedesktop.DBus", "org.freedesktop.DBus",
-                                       "NameOwnerChanged", "/org/freedesktop/DBus", NM_BUS_NAME,
-                                       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, network, NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(interfaces); i++)
-        g_dbus_connection_signal_subscribe(network->bus, NM_BUS_NAME, DBUS_IFACE_PROPERTIES,
-                                           "PropertiesChanged", NULL, interfaces[i], G_DBUS_SIGNAL_FLAGS_NONE,
-                                           on_signal, network, NULL);
-    /* Updated, Removed: where the files cannot be watched */
-    g_dbus_connection_signal_subscribe(network->bus, NM_BUS_NAME, NM_IFACE_CONNECTION, NULL, NULL, NULL,
-                                       G_DBUS_SIGNAL_FLAGS_NONE, on_signal, network, NULL);
+    if (network->changed)
+        bus_follow(network->bus, rules, on_signal, on_news, network);
 }
 
 void network_watch(Network *network, void (*changed)(gpointer data), gpointer data)

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The port to NetworkManager, over GDBus: no NMClient (it loads every profile), and no call without a time
+/* The port to NetworkManager, over bus.h: no NMClient (it loads every profile), and no call without a time
  * limit. It reports and does what it is told; it decides nothing and remembers nothing but NM's bus name and
  * why devices failed. */
 #pragma once
 
+#include "bus.h"
 #include "trial.h"
-
-#include <gio/gio.h>
 
 /* A call to NM ends after this at the latest: whoever holds the lock may not hold it for long. */
 #define NETWORK_CALL_MS 3000
-
-#define NETWORK_ERROR (network_error_quark())
-GQuark network_error_quark(void);
-enum network_error {
-    NETWORK_ERROR_LATER,   /* no answer, not there, still starting: worth another try */
-    NETWORK_ERROR_GONE,    /* the object that was asked for does not exist */
-    NETWORK_ERROR_REFUSED, /* NM said no; the message is its own */
-};
 
 typedef struct Network Network;
 
@@ -26,25 +17,18 @@ Network *network_new(void);
 void network_free(Network *network);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Network, network_free)
 /* The system bus, borrowed; NULL: it cannot be reached. */
-GDBusConnection *network_bus(Network *network);
+Bus *network_bus(Network *network);
 
-/* One call to anybody on a bus (NULL: it cannot be reached), which starts no service. Takes floating
- * `arguments` over; `reply` is the type that the answer must have, NULL: any. NULL with the `error` as it
- * came (a GDBus error, or a G_IO_ERROR). Caller unrefs. */
-GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
-                      const char *interface, const char *method, GVariant *arguments, const char *reply,
-                      GError **error);
-
-/* One call to the NM that the last look found. NULL with a NETWORK_ERROR. Caller unrefs. */
+/* One call to the NM that the last look found. NULL with a BUS_ERROR. Caller unrefs. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error);
-/* The same for a method that answers nothing of interest. FALSE with a NETWORK_ERROR. */
+/* The same for a method that answers nothing of interest. FALSE with a BUS_ERROR. */
 gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
                     GVariant *arguments, GError **error);
-/* All properties of an object's interface (a{sv}), in one round trip. NULL with a NETWORK_ERROR. Caller
+/* All properties of an object's interface (a{sv}), in one round trip. NULL with a BUS_ERROR. Caller
  * unrefs. */
 GVariant *network_properties(Network *network, const char *path, const char *interface, GError **error);
-/* One property, which has that `type`. NULL with a NETWORK_ERROR. Caller unrefs. */
+/* One property, which has that `type`. NULL with a BUS_ERROR. Caller unrefs. */
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
                            const char *type, GError **error);
 
@@ -104,7 +88,7 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
 gboolean network_deactivate_profile(Network *network, const char *uuid, GError **error);
 /* Whether it is active anywhere. FALSE with `error` (may be NULL): NM does not tell. */
 gboolean network_profile_active(Network *network, const char *uuid, GError **error);
-/* The NMActiveConnectionState of that object; NETWORK_ERROR_GONE when it has ended and is forgotten. */
+/* The NMActiveConnectionState of that object; BUS_ERROR_GONE when it has ended and is forgotten. */
 gboolean network_active_state(Network *network, const char *active, guint32 *ret_state, GError **error);
 
 /* The paths of all active connections (caller frees with g_strfreev). NULL: NM does not tell. */

@@ -235,7 +235,7 @@ enum candidate_fate opening_try(Engine *engine, const struct plan_request *what,
             return CANDIDATE_OPENED;
     }
     if (g_error_matches(failure, PLAN_ERROR, EXIT_FAILED) ||
-        g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
         return CANDIDATE_LATER;
     g_propagate_error(error, g_steal_pointer(&failure));
     return CANDIDATE_LEFT;

@@ -91,7 +91,7 @@ static gboolean find_device(PlanPair *pair, Network *network, GError **error)
         return FALSE;
     if (network_get_device(network, pair->device, &pair->nm, &failure))
         return TRUE;
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
         return plan_later(error, failure);
     return plan_refuse(error, "NetworkManager knows no device %s, which \"%s\" is for. See: nmcli device",
                        pair->device, pair->candidate->id);
@@ -118,7 +118,7 @@ static gboolean find_auto_default(Plan *plan, PlanPair *pair, Network *network, 
     }
     if (!failure)
         return TRUE;
-    if (failure->domain == NETWORK_ERROR)
+    if (failure->domain == BUS_ERROR)
         return plan_later(error, failure);
     g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;

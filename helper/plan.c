@@ -180,14 +180,14 @@ static gboolean known_to_nm(const Profile *profile, Network *network, gboolean m
                            "it, then: nmcli connection reload",
                            profile->path);
     gboolean found = network_get_profile(network, profile->uuid, &known, &failure);
-    if (!found && g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
+    if (!found && g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE)) {
         if (!may_load)
             return TRUE;
         g_clear_error(&failure);
         found = network_load(network, paths, &failure) &&
                 network_get_profile(network, profile->uuid, &known, &failure);
     }
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
         return plan_later(error, failure);
     if (!found)
         return plan_refuse(error, "NetworkManager refuses %s. Why: journalctl -u NetworkManager",

@@ -31,7 +31,7 @@ void profiles_choose(void)
 /* As a disk that does not answer: nothing is guessed, and it is tried again. */
 static gboolean fail(const GError *failure, const char *path, GError **error)
 {
-    gboolean refused = g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_REFUSED);
+    gboolean refused = g_error_matches(failure, BUS_ERROR, BUS_ERROR_REFUSED);
     g_set_error(error, G_FILE_ERROR, refused ? G_FILE_ERROR_FAILED : G_FILE_ERROR_AGAIN, "%s: %s", path,
                 failure->message);
     return FALSE;
@@ -54,7 +54,7 @@ static gboolean answers(GError **error)
 {
     if (network_look(nm, NULL) == NETWORK_READY)
         return TRUE;
-    g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "NetworkManager does not answer");
+    g_set_error(error, BUS_ERROR, BUS_ERROR_LATER, "NetworkManager does not answer");
     return FALSE;
 }
 
@@ -80,7 +80,7 @@ static char *object_in(const char *path, GError **error)
         g_autofree char *filename = filename_of(*object, &failure);
         if (g_strcmp0(filename, path) == 0)
             return g_strdup(*object);
-        if (failure && !g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) { /* it may be the one */
+        if (failure && !g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE)) { /* it may be the one */
             g_propagate_error(error, g_steal_pointer(&failure));
             return NULL;
         }
@@ -103,7 +103,7 @@ static gboolean add_secrets(NMConnection *connection, const char *object, GVaria
         g_autoptr(GVariant) secrets = reply ? g_variant_get_child_value(reply, 0) : NULL;
         if (secrets)
             (void)libnm()->connection_update_secrets(connection, section, secrets, NULL);
-        else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER)) {
+        else if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
         }
@@ -164,8 +164,8 @@ static char **names(const char *directory)
 static GVariant *ask_systemd(const char *path, const char *interface, const char *method, GVariant *arguments,
                              const char *reply, GError **error)
 {
-    return network_ask(network_bus(nm), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, path, interface, method, arguments,
-                       reply, error);
+    return bus_call(network_bus(nm), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, path, interface, method, arguments,
+                    reply, error);
 }
 
 static GVariant *sync_unit(const char *name, const char *directory)
@@ -183,12 +183,6 @@ static GVariant *sync_unit(const char *name, const char *directory)
                          g_variant_new_parsed("@a(sa(sv)) []"));
 }
 
-static gboolean is_remote(const GError *error, const char *wanted)
-{
-    g_autofree char *name = g_dbus_error_get_remote_error(error);
-    return g_strcmp0(name, wanted) == 0;
-}
-
 /* Only systemd's own word that there is no such job says that it has ended. */
 static gboolean runs(const char *job)
 {
@@ -196,7 +190,7 @@ static gboolean runs(const char *job)
     g_autoptr(GVariant) state =
         ask_systemd(job, DBUS_IFACE_PROPERTIES, "Get",
                     g_variant_new("(ss)", "org.freedesktop.systemd1.Job", "State"), "(v)", &failure);
-    return state || !is_remote(failure, "org.freedesktop.DBus.Error.UnknownObject");
+    return state || !g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE);
 }
 
 /* A unit that has ended well is forgotten at once; whatever else is the answer, it is no success. */
@@ -206,7 +200,7 @@ static gboolean has_ended_well(const char *name)
     g_autoptr(GVariant) unit = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "GetUnit",
                                            g_variant_new("(s)", name), "(o)", &failure);
     if (!unit)
-        return is_remote(failure, "org.freedesktop.systemd1.NoSuchUnit");
+        return g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE);
     g_autoptr(GVariant) reset = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "ResetFailedUnit",
                                             g_variant_new("(s)", name), NULL, NULL);
     return FALSE;
@@ -223,7 +217,6 @@ static gboolean sync_directory(const char *path, GError **error)
                                               sync_unit(name, directory), "(o)", &failure);
 
     if (!started) {
-        g_dbus_error_strip_remote_error(failure);
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO,
                     "%s is not durable: the host's systemd cannot sync it (%s)", path, failure->message);
         return FALSE;
@@ -254,7 +247,7 @@ static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
     if (network_get_profile(nm, profile->uuid, &known, &gone))
         reply = network_call(nm, known.object, NM_IFACE_CONNECTION, "Update2",
                              g_variant_new("(@a{sa{sv}}ua{sv})", owned, flags, NULL), "(a{sv})", error);
-    else if (to_disk && g_error_matches(gone, NETWORK_ERROR, NETWORK_ERROR_GONE))
+    else if (to_disk && g_error_matches(gone, BUS_ERROR, BUS_ERROR_GONE))
         reply =
             network_call(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "AddConnection2",
                          g_variant_new("(@a{sa{sv}}ua{sv})", owned, UPDATE_TO_DISK, NULL), "(oa{sv})", error);

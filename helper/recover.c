@@ -80,7 +80,7 @@ static gboolean ready(Network *network, GError **error)
 
     network_set_limit(network, 0);
     if (network_look(network, &why) != NETWORK_READY)
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "%s", why);
+        g_set_error(error, BUS_ERROR, BUS_ERROR_LATER, "%s", why);
     return why == NULL;
 }
 

@@ -219,7 +219,7 @@ static gboolean known_to_nm(const Staging *staging, Staged *staged, GError **err
                            "NetworkManager has a profile of that UUID already (%s). Give this one a UUID and "
                            "an id of its own.",
                            *known.filename ? known.filename : "in memory");
-    if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE))
+    if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE))
         return TRUE;
     g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;
@@ -364,7 +364,7 @@ static gboolean taken(const Staging *staging, GError **error)
         g_auto(NetworkProfile) known = {0};
         g_autoptr(GError) failure = NULL;
         if (!network_get_profile(staging->network, staged->profile->uuid, &known, &failure) &&
-            !g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_GONE)) {
+            !g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
         }

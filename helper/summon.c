@@ -33,8 +33,8 @@ char *agent_trial(const char *run_dir)
 
 static GVariant *ask_systemd(Network *network, const char *method, GVariant *arguments, GError **error)
 {
-    return network_ask(network_bus(network), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, SYSTEMD_PATH,
-                       SYSTEMD_IFACE_MANAGER, method, arguments, NULL, error);
+    return bus_call(network_bus(network), NETWORK_CALL_MS, SYSTEMD_BUS_NAME, SYSTEMD_PATH,
+                    SYSTEMD_IFACE_MANAGER, method, arguments, NULL, error);
 }
 
 static gboolean lives(const char *run_dir)
@@ -56,7 +56,6 @@ gboolean agent_available(Network *network, const char *run_dir, char **ret_why)
         return TRUE;
     while (!lives(run_dir)) { /* one in the foreground that was killed may just be on its way back */
         if (os.boottime_ms() >= until_ms) {
-            g_dbus_error_strip_remote_error(error);
             *ret_why = g_strdup(error->message);
             return FALSE;
         }

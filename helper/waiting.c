@@ -51,7 +51,7 @@ static gboolean is_its_turn(Engine *engine, const Good *good, GError **error)
     if (!network_get_device(engine->network, name, &device, error))
         return FALSE;
     if (device.active_state == NM_ACTIVE_CONNECTION_STATE_ACTIVATING) { /* whoever does that is not cut off */
-        g_set_error(error, NETWORK_ERROR, NETWORK_ERROR_LATER, "its device is being activated");
+        g_set_error(error, BUS_ERROR, BUS_ERROR_LATER, "its device is being activated");
         return FALSE;
     }
     if (!good->content)
@@ -115,7 +115,7 @@ enum candidate_fate waiting_try(Engine *engine)
             if (fate != CANDIDATE_LEFT)
                 return fate;
             forget_refused(engine, good, error);
-        } else if (g_error_matches(failure, NETWORK_ERROR, NETWORK_ERROR_LATER))
+        } else if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
             return CANDIDATE_LATER;
     }
     return CANDIDATE_LEFT;
@@ -145,7 +145,7 @@ static enum candidate_fate settle(Engine *engine, const Profile *known)
 {
     g_autoptr(GError) error = NULL;
     bring_back(engine, known, &error);
-    if (g_error_matches(error, NETWORK_ERROR, NETWORK_ERROR_LATER))
+    if (g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER))
         return later(error);
     if (error) /* NM says no; its autoconnect has the device then */
         (void)later(error);

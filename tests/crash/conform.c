@@ -20,8 +20,8 @@ static Network *network;
 static const char *kind(const GError *error)
 {
     return !error                               ? "done"
-           : error->code == NETWORK_ERROR_GONE  ? "gone"
-           : error->code == NETWORK_ERROR_LATER ? "later"
+           : error->code == BUS_ERROR_GONE  ? "gone"
+           : error->code == BUS_ERROR_LATER ? "later"
                                                 : "refused";
 }
 

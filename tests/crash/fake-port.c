@@ -8,8 +8,6 @@
 #include <NetworkManager.h>
 #include <string.h>
 
-G_DEFINE_QUARK(nm_trial_network_error_quark, network_error)
-
 struct Network {
     char *name;
 };
@@ -19,9 +17,9 @@ static gboolean is_starting(void)
     return os.boottime_ms() < fake.ready_ms;
 }
 
-static gboolean fail(GError **error, enum network_error kind, const char *why)
+static gboolean fail(GError **error, enum bus_error kind, const char *why)
 {
-    g_set_error(error, NETWORK_ERROR, (int)kind, "NetworkManager, %s", why);
+    g_set_error(error, BUS_ERROR, (int)kind, "NetworkManager, %s", why);
     return FALSE;
 }
 
@@ -34,7 +32,7 @@ static gboolean ask(const Network *network, const char *call, const char *what, 
         fake_before(call, what);
     now = g_strdup_printf(":1.%u", fake.bus_name);
     if (!fake.running || g_strcmp0(network->name, now) != 0)
-        return fail(error, NETWORK_ERROR_LATER, "not running");
+        return fail(error, BUS_ERROR_LATER, "not running");
     return TRUE;
 }
 
@@ -52,16 +50,9 @@ void network_free(Network *network)
 }
 
 /* The checks are simulated: nobody looks at it. */
-GDBusConnection *network_bus(Network *network)
+Bus *network_bus(Network *network)
 {
-    return (GDBusConnection *)network;
-}
-
-GVariant *network_ask(GDBusConnection *bus, int limit_ms, const char *name, const char *path,
-                      const char *interface, const char *method, GVariant *arguments, const char *reply,
-                      GError **error)
-{
-    g_error("%s: this call is not simulated", method);
+    return (Bus *)network;
 }
 
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
@@ -123,7 +114,7 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
         return FALSE;
     storage = fake_find(uuid);
     if (!storage)
-        return fail(error, NETWORK_ERROR_GONE, "no such profile");
+        return fail(error, BUS_ERROR_GONE, "no such profile");
     *ret = (NetworkProfile){
         .object = fake_object(uuid),
         .filename = g_strdup(storage->profile->path),
@@ -161,7 +152,7 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
         return FALSE;
     device = fake_device(interface);
     if (!device)
-        return fail(error, NETWORK_ERROR_GONE, "no such device");
+        return fail(error, BUS_ERROR_GONE, "no such device");
     *ret = (NetworkDevice){
         .object = g_strconcat("/Devices/", interface, NULL),
         .interface = g_strdup(interface),
@@ -200,7 +191,7 @@ gboolean network_activate(Network *network, const char *profile_object, const ch
         return FALSE;
     storage = fake_by_object(profile_object);
     if (!storage || !device)
-        return fail(error, NETWORK_ERROR_GONE, "no such profile or device");
+        return fail(error, BUS_ERROR_GONE, "no such profile or device");
     device->off = FALSE; /* ActivateConnection unblocks it (facts: Autoconnect) */
     g_clear_pointer(&device->blocked, g_free);
     fake_activate(device, storage);
@@ -235,7 +226,7 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
             *ret_state = fake.device[i].state;
             return TRUE;
         }
-    return fail(error, NETWORK_ERROR_GONE, "it has ended");
+    return fail(error, BUS_ERROR_GONE, "it has ended");
 }
 
 char **network_activations(Network *network)
@@ -255,7 +246,7 @@ GVariant *network_applied(Network *network, const char *device_object, GError **
     if (!ask(network, "applied", device_object, error))
         return NULL;
     if (!device || !device->applied) {
-        fail(error, NETWORK_ERROR_GONE, "nothing is active");
+        fail(error, BUS_ERROR_GONE, "nothing is active");
         return NULL;
     }
     return g_variant_ref(device->applied);
@@ -286,7 +277,7 @@ gboolean network_checkpoint_create(Network *network, const char *const *device_o
         devices[n] = device_of(*device_objects);
         for (guint i = 0; i < fake.checkpoints->len; i++)
             if (fake_is_over(fake.checkpoints->pdata[i], devices[n]))
-                return fail(error, NETWORK_ERROR_REFUSED, "already included in checkpoint");
+                return fail(error, BUS_ERROR_REFUSED, "already included in checkpoint");
         n++;
     }
     fake_changes++;
@@ -309,7 +300,7 @@ gboolean network_checkpoint_get(Network *network, const char *checkpoint, Networ
         return FALSE;
     found = find(checkpoint);
     if (!found)
-        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+        return fail(error, BUS_ERROR_GONE, "no such checkpoint");
     for (guint i = 0; i < found->saved->len; i++) {
         const struct saved *saved = found->saved->pdata[i];
         g_ptr_array_add(devices, g_strconcat("/Devices/", saved->device->name, NULL));
@@ -332,7 +323,7 @@ gboolean network_checkpoint_move(Network *network, const char *checkpoint, guint
         return FALSE;
     found = find(checkpoint);
     if (!found)
-        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+        return fail(error, BUS_ERROR_GONE, "no such checkpoint");
     found->timeout_s = timeout_s + (guint32)((os.boottime_ms() - found->created_ms) / 1000);
     fake_changes++;
     return TRUE;
@@ -346,7 +337,7 @@ gboolean network_checkpoint_destroy(Network *network, const char *checkpoint, GE
         return FALSE;
     found = find(checkpoint);
     if (!found)
-        return fail(error, NETWORK_ERROR_GONE, "no such checkpoint");
+        return fail(error, BUS_ERROR_GONE, "no such checkpoint");
     g_ptr_array_remove(fake.checkpoints, found);
     fake_changes++;
     return TRUE;

@@ -31,8 +31,8 @@ gboolean __wrap_agent_available(Network *network, const char *run_dir, char **re
     return TRUE;
 }
 
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record);
-GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record)
+GPtrArray *__wrap_checks_run(Bus *bus, const Record *record);
+GPtrArray *__wrap_checks_run(Bus *bus, const Record *record)
 {
     GPtrArray *results = g_ptr_array_new_with_free_func(check_result_free);
     struct check_result *result;
@@ -46,8 +46,8 @@ GPtrArray *__wrap_checks_run(GDBusConnection *bus, const Record *record)
     return results;
 }
 
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why);
-gboolean __wrap_checks_nm_believable(GDBusConnection *bus, gboolean *ret_plain_http, char **ret_why)
+gboolean __wrap_checks_nm_believable(Bus *bus, gboolean *ret_plain_http, char **ret_why);
+gboolean __wrap_checks_nm_believable(Bus *bus, gboolean *ret_plain_http, char **ret_why)
 {
     *ret_plain_http = FALSE;
     return TRUE;

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The functions of GDBus that the helper calls, by the linker's --wrap. */
+/* The functions of bus.h, by the linker's --wrap. */
 #include "nm.h"
+
+#include "message.h"
 
 #include <string.h>
 
-/* libnm calls some of them, too (and keeps GDBus's own): to the linker that is reason enough not to hide
- * ours. */
 #pragma GCC visibility push(default)
 
 #define DEPTH_MAX 4
 #define LENGTH_MAX 4
 
 static struct bytes *answers;
-static GDBusConnection *bus;
-static GDBusMessageFilterFunction filter;
-static gpointer filter_data;
+static char bus;
+static void (*hear)(const struct bus_signal *, gpointer);
+static gpointer follower;
 
 void nm_answers(struct bytes *in)
 {
@@ -171,13 +171,8 @@ GVariant *nm_value(const GVariantType *type, struct bytes *in)
 
 static GVariant *error_of(const char *number, GError **error)
 {
-    static const char *const names[] = {
-        "org.freedesktop.DBus.Error.UnknownObject", "org.freedesktop.DBus.Error.NoReply",
-        "org.freedesktop.NetworkManager.UnknownDevice", "org.freedesktop.NetworkManager.PermissionDenied",
-        "org.freedesktop.NetworkManager.Settings.InvalidConnection"};
-    GError *made = g_dbus_error_new_for_dbus_error(
-        names[g_ascii_strtoull(number, NULL, 10) % G_N_ELEMENTS(names)], "no");
-    g_propagate_error(error, made);
+    int kind = (int)(g_ascii_strtoull(number, NULL, 10) % (BUS_ERROR_REFUSED + 1));
+    g_set_error_literal(error, BUS_ERROR, kind, "no");
     return NULL;
 }
 
@@ -188,120 +183,84 @@ GVariant *nm_parse(const char *type, const char *line)
 }
 
 /* The caller's type is known to the text, or an empty list would have none; another type is as text by
- * itself. */
-static GVariant *answer(const GVariantType *type, GError **error)
+ * itself. What is no D-Bus value, or of another type, is an error, as bus_call() has it. */
+static GVariant *answer(const char *wanted, GError **error)
 {
-    g_autofree char *line = fuzz_line(answers), *wanted = type ? g_variant_type_dup_string(type) : NULL;
+    g_autofree char *line = fuzz_line(answers);
     struct bytes rest = {(const uint8_t *)line + 1, *line ? strlen(line + 1) : 0};
+    const char *type = wanted ? wanted : "()";
 
     if (*line == '!')
         return error_of(line + 1, error);
-    if (*line == '=')
-        return nm_value(type ? type : G_VARIANT_TYPE_UNIT, &rest);
-    g_autoptr(GVariant) reply = nm_parse(wanted, line);
-    g_autoptr(GVariant) other = reply ? NULL : nm_parse(NULL, line);
-    if (reply && g_variant_is_of_type(reply, G_VARIANT_TYPE_TUPLE))
+    g_autoptr(GVariant) said = *line == '=' ? nm_value(G_VARIANT_TYPE(type), &rest) : nm_parse(wanted, line);
+    g_autoptr(GVariant) reply =
+        said && g_variant_is_of_type(said, G_VARIANT_TYPE_TUPLE) ? message_through(said) : NULL;
+    if (reply) {
+        g_assert_true(g_variant_equal(reply, said));
         return g_steal_pointer(&reply);
-    g_set_error(error, G_IO_ERROR, other ? G_IO_ERROR_INVALID_ARGUMENT : G_IO_ERROR_CLOSED, "no such answer");
+    }
+    g_set_error_literal(error, BUS_ERROR, BUS_ERROR_LATER, "no such answer");
     return NULL;
 }
 
-GVariant *__wrap_g_dbus_connection_call_sync(GDBusConnection *connection, const char *name, const char *path,
-                                             const char *interface, const char *method, GVariant *arguments,
-                                             const GVariantType *type, GDBusCallFlags flags, int limit_ms,
-                                             GCancellable *cancellable, GError **error);
-GVariant *__wrap_g_dbus_connection_call_sync(GDBusConnection *connection, const char *name, const char *path,
-                                             const char *interface, const char *method, GVariant *arguments,
-                                             const GVariantType *type, GDBusCallFlags flags, int limit_ms,
-                                             GCancellable *cancellable, GError **error)
+Bus *__wrap_bus_open(int limit_ms);
+Bus *__wrap_bus_open(int limit_ms)
+{
+    g_assert_cmpint(limit_ms, >, 0);
+    return (Bus *)&bus; /* nobody looks into it */
+}
+
+void __wrap_bus_unref(Bus *connection);
+void __wrap_bus_unref(Bus *connection)
+{
+    (void)connection;
+}
+
+gboolean __wrap_bus_is_open(const Bus *connection);
+gboolean __wrap_bus_is_open(const Bus *connection)
+{
+    return (const char *)connection == &bus;
+}
+
+GVariant *__wrap_bus_call(Bus *connection, int limit_ms, const char *name, const char *path,
+                          const char *interface, const char *method, GVariant *arguments, const char *reply,
+                          GError **error);
+GVariant *__wrap_bus_call(Bus *connection, int limit_ms, const char *name, const char *path,
+                          const char *interface, const char *method, GVariant *arguments, const char *reply,
+                          GError **error)
 {
     g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments) : NULL;
 
-    (void)cancellable;
     if (strcmp(method, "GetNameOwner") == 0) /* the bus' own word */
         return g_variant_ref_sink(g_variant_new("(s)", ":1.5"));
     if (strcmp(method, "GetConnectionUnixUser") == 0)
         return g_variant_ref_sink(g_variant_new("(u)", 0));
-    g_assert_true(connection == bus && flags == G_DBUS_CALL_FLAGS_NO_AUTO_START);
+    g_assert_true(bus_is_open(connection));
     g_assert_true(g_dbus_is_name(name) && g_dbus_is_interface_name(interface) &&
                   g_dbus_is_member_name(method) && g_variant_is_object_path(path));
     g_assert_cmpint(limit_ms, >, 0);
-    g_assert_true(!owned || g_variant_is_of_type(owned, G_VARIANT_TYPE_TUPLE));
-    return answer(type, error);
+    if (owned) {
+        g_autoptr(GVariant) sent = message_through(owned);
+        g_assert_true(sent && g_variant_equal(sent, owned));
+    }
+    return answer(reply, error);
 }
 
-/* The bus itself */
-
-char *__wrap_g_dbus_address_get_for_bus_sync(GBusType type, GCancellable *cancellable, GError **error);
-char *__wrap_g_dbus_address_get_for_bus_sync(GBusType type, GCancellable *cancellable, GError **error)
+void __wrap_bus_follow(Bus *connection, const char *const *rules,
+                       void (*heard)(const struct bus_signal *, gpointer), void (*changed)(gpointer),
+                       gpointer data);
+void __wrap_bus_follow(Bus *connection, const char *const *rules,
+                       void (*heard)(const struct bus_signal *, gpointer), void (*changed)(gpointer),
+                       gpointer data)
 {
-    (void)cancellable;
-    (void)error;
-    g_assert_cmpint(type, ==, G_BUS_TYPE_SYSTEM);
-    return g_strdup("unix:path=/nowhere");
+    g_assert_true(bus_is_open(connection) && *rules && changed);
+    hear = heard;
+    follower = data;
 }
 
-void __wrap_g_dbus_connection_new_for_address(const char *address, GDBusConnectionFlags flags,
-                                              GDBusAuthObserver *observer, GCancellable *cancellable,
-                                              GAsyncReadyCallback callback, gpointer data);
-void __wrap_g_dbus_connection_new_for_address(const char *address, GDBusConnectionFlags flags,
-                                              GDBusAuthObserver *observer, GCancellable *cancellable,
-                                              GAsyncReadyCallback callback, gpointer data)
+gboolean nm_signals(const struct bus_signal *signal)
 {
-    (void)address;
-    (void)flags;
-    (void)observer;
-    (void)cancellable;
-    callback(NULL, NULL, data);
-}
-
-GDBusConnection *__wrap_g_dbus_connection_new_for_address_finish(GAsyncResult *result, GError **error);
-GDBusConnection *__wrap_g_dbus_connection_new_for_address_finish(GAsyncResult *result, GError **error)
-{
-    (void)result;
-    (void)error;
-    if (!bus)
-        bus = g_object_new(G_TYPE_DBUS_CONNECTION, NULL); /* never connected, and never used */
-    return g_object_ref(bus);
-}
-
-gboolean __wrap_g_dbus_connection_is_closed(GDBusConnection *connection);
-gboolean __wrap_g_dbus_connection_is_closed(GDBusConnection *connection)
-{
-    return connection != bus;
-}
-
-guint __wrap_g_dbus_connection_signal_subscribe(GDBusConnection *connection, const char *sender,
-                                                const char *interface, const char *member, const char *path,
-                                                const char *arg0, GDBusSignalFlags flags,
-                                                GDBusSignalCallback callback, gpointer data,
-                                                GDestroyNotify free_data);
-guint __wrap_g_dbus_connection_signal_subscribe(GDBusConnection *connection, const char *sender,
-                                                const char *interface, const char *member, const char *path,
-                                                const char *arg0, GDBusSignalFlags flags,
-                                                GDBusSignalCallback callback, gpointer data,
-                                                GDestroyNotify free_data)
-{
-    (void)connection, (void)sender, (void)interface, (void)member, (void)path;
-    (void)arg0, (void)flags, (void)callback, (void)data;
-    g_assert_null(free_data);
-    return 1;
-}
-
-guint __wrap_g_dbus_connection_add_filter(GDBusConnection *connection, GDBusMessageFilterFunction function,
-                                          gpointer data, GDestroyNotify free_data);
-guint __wrap_g_dbus_connection_add_filter(GDBusConnection *connection, GDBusMessageFilterFunction function,
-                                          gpointer data, GDestroyNotify free_data)
-{
-    (void)connection;
-    filter = function;
-    filter_data = data;
-    if (free_data) /* the harness calls it while the caller has it, too */
-        free_data(data);
-    return 1;
-}
-
-gboolean nm_signals(GDBusMessage *message)
-{
-    return filter && filter(bus, message, TRUE, filter_data) == message;
+    if (hear)
+        hear(signal, follower);
+    return hear != NULL;
 }

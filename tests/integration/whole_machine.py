@@ -23,9 +23,12 @@ ExecStart=/etc/site/site
 [Install]
 WantedBy=multi-user.target
 """
+# As at each boot: what is around the device is there before NetworkManager, which would look at the site's radios too
 START = """
 systemctl daemon-reload
-systemctl enable --now site.service
+systemctl stop NetworkManager
+systemctl enable --now site.service || { journalctl -b -o short-precise -n 60 --no-pager >&2; exit 1; }
+systemctl start NetworkManager
 until nmcli connection load /etc/NetworkManager/system-connections/lan.nmconnection; do sleep 0.5; done
 """
 

@@ -2,6 +2,8 @@
 /* What the checks' answers are worth, without a network; with one: tests/integration. */
 #include "checks.h"
 
+#define LIMIT_MS 3000
+
 static void test_names(void)
 {
     g_assert_true(checks_known("nm"));
@@ -154,17 +156,12 @@ static void on_run(GObject *source, GAsyncResult *result, gpointer data)
     g_main_loop_quit(data);
 }
 
-static GDBusConnection *connect_to(GTestDBus *daemon)
+static Bus *connect_to(GTestDBus *daemon)
 {
-    g_autoptr(GError) error = NULL;
-    GDBusConnection *bus;
-
     g_test_dbus_up(daemon);
-    bus = g_dbus_connection_new_for_address_sync(g_test_dbus_get_bus_address(daemon),
-                                                 G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT |
-                                                     G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION,
-                                                 NULL, NULL, &error);
-    g_assert_no_error(error);
+    g_setenv("DBUS_SYSTEM_BUS_ADDRESS", g_test_dbus_get_bus_address(daemon), TRUE);
+    Bus *bus = bus_open(LIMIT_MS);
+    g_assert_nonnull(bus);
     return bus;
 }
 
@@ -181,7 +178,7 @@ static void test_no_network_manager(void)
         return;
     }
     g_autoptr(GTestDBus) daemon = g_test_dbus_new(G_TEST_DBUS_NONE);
-    g_autoptr(GDBusConnection) bus = connect_to(daemon);
+    g_autoptr(Bus) bus = connect_to(daemon);
     g_autoptr(Record) record = trial_of(names, devices);
     g_autoptr(GPtrArray) results = checks_run(bus, record);
     g_assert_cmpuint(results->len, ==, 3);
@@ -195,7 +192,7 @@ static void test_no_network_manager(void)
     checks_run_async(bus, record, cancellable, on_run, loop);
     g_cancellable_cancel(cancellable);
     g_main_loop_run(loop);
-    g_dbus_connection_close_sync(bus, NULL, NULL);
+    g_clear_pointer(&bus, bus_unref);
     g_test_dbus_down(daemon);
 }
 
