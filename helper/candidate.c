@@ -226,7 +226,7 @@ static enum candidate_fate guard_if_asked(const Arrival *arrival, gboolean again
         guard_profile(arrival->engine->network, profile, &error))
         return CANDIDATE_LEFT;
     return g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER) ? CANDIDATE_LATER
-                                                                      : ignore(arrival, error->message);
+                                                              : ignore(arrival, error->message);
 }
 
 enum candidate_fate candidate_up(Engine *engine, const Event *event)

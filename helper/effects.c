@@ -167,8 +167,7 @@ static gboolean move_checkpoint(Engine *engine, const Record *record, const stru
  */
 static void after_network(struct facts *facts, const GError *failure)
 {
-    facts->network =
-        g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER) ? NETWORK_AWAY : NETWORK_NOT_ASKED;
+    facts->network = g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER) ? NETWORK_AWAY : NETWORK_NOT_ASKED;
 }
 
 static gboolean network_effect(Engine *engine, Record *record, enum trial_action action, int i,

@@ -91,8 +91,9 @@ static NMConnection *parse(const char *path, const char *data, gsize length, GEr
         }
         /* libnm takes a new one, another one each time, for what is none. */
         if (strcmp(*key, KEY_UUID) == 0 && !profile_is_uuid(own)) {
-            g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-                                "the uuid= of section [connection] is no UUID; give the profile one of its own");
+            g_set_error_literal(
+                error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                "the uuid= of section [connection] is no UUID; give the profile one of its own");
             return NULL;
         }
     }

@@ -19,10 +19,10 @@ static Network *network;
 
 static const char *kind(const GError *error)
 {
-    return !error                               ? "done"
+    return !error                           ? "done"
            : error->code == BUS_ERROR_GONE  ? "gone"
            : error->code == BUS_ERROR_LATER ? "later"
-                                                : "refused";
+                                            : "refused";
 }
 
 static void write_text(const char *path, const char *text)
