@@ -21,6 +21,7 @@ import threading
 
 BUS = "/run/dbus/system_bus_socket"
 CALL, REPLY, ERROR = 1, 2, 3
+BEGIN = b"l"  # of a message: little endian, as all are on one machine
 HANGS_S = 4.0
 FAILED = "org.freedesktop.DBus.Error."
 # fields of a header that are looked at, and those that are skipped have the same few types
@@ -131,7 +132,6 @@ class Client:
         self.pid, = struct.unpack_from("i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
         self.bus = socket.socket(socket.AF_UNIX)
         self.bus.connect(BUS)
-        self.begun = threading.Event()
         for run in (self.from_client, self.from_bus):
             threading.Thread(target=run, daemon=True).start()
 
@@ -151,34 +151,26 @@ class Client:
         self.end()
 
     def from_client(self):
-        buffer = bytearray()
-
-        def handle(data):
-            buffer.extend(data)
-            if not self.begun.is_set():
-                head, begin, rest = bytes(buffer).partition(b"BEGIN\r\n")
-                if not begin:
-                    self.bus.sendall(head)
-                    buffer.clear()
-                    return
-                self.begun.set()  # before the bus can answer with a first message
-                self.bus.sendall(head + begin)
-                buffer[:] = rest
-            for message in split(buffer):
-                self.to_bus(message)
-        self.pump(self.client, handle)
+        self.pump(self.client, self.both(self.bus, self.to_bus))
 
     def from_bus(self):
+        self.pump(self.bus, self.both(self.client, self.to_client))
+
+    @staticmethod
+    def both(other, handle_message):
+        """Hands on the lines with which either side begins, which no message begins like; then messages alone."""
         buffer = bytearray()
 
         def handle(data):
-            if not self.begun.is_set():
-                self.client.sendall(data)
-                return
             buffer.extend(data)
-            for message in split(buffer):
-                self.to_client(message)
-        self.pump(self.bus, handle)
+            while buffer and buffer[:1] != BEGIN and b"\n" in buffer:
+                line, end, rest = bytes(buffer).partition(b"\n")
+                other.sendall(line + end)
+                buffer[:] = rest
+            if buffer[:1] == BEGIN:
+                for message in split(buffer):
+                    handle_message(message)
+        return handle
 
     def to_bus(self, message):
         what = self.fault.call(message) if message.type == CALL else None
