@@ -10,6 +10,8 @@
 G_DEFINE_QUARK(nm_trial_bus_error_quark, bus_error)
 
 #define USEC_PER_MSEC 1000u
+/* Messages; then the loop's other sources, a deadline, have their turn: anybody can send us many. */
+#define TURN_MAX 64
 
 /* The connection as a source of the main loop. */
 struct bus_source {
@@ -261,12 +263,10 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     g_autoptr(Bus) bus = bus_ref(((struct bus_source *)source)->bus);
     struct call *call;
-    int r;
 
     (void)callback, (void)data;
-    do
-        r = sd_bus_process(bus->sd, NULL);
-    while (r > 0);
+    for (int n = 0; n < TURN_MAX && sd_bus_process(bus->sd, NULL) > 0; n++)
+        ;
     while ((call = g_queue_pop_head(&bus->answered)))
         tell(call);
     if (bus->news) {
