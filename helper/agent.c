@@ -333,6 +333,7 @@ int agent_main(const char *state_dir, const char *run_dir, const char *profile_d
     if (boot_id && set_up(&agent)) {
         run(&agent); /* before it waits for the bus: the deadline may have passed */
         network_watch(network, on_network, &agent);
+        queue(&agent);        /* what happened before anybody listened */
         if (agent.alive >= 0) /* else it was idle at once */
             g_main_loop_run(loop);
     } else

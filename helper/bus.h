@@ -11,6 +11,7 @@ GQuark bus_error_quark(void);
 enum bus_error {
     BUS_ERROR_LATER,   /* no answer, not there, still starting: worth another try */
     BUS_ERROR_GONE,    /* the object that was asked for does not exist */
+    BUS_ERROR_NO_UNIT, /* systemd has no such unit */
     BUS_ERROR_REFUSED, /* who was asked said no; the message is its own */
 };
 

@@ -83,6 +83,11 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
 {
     struct check *check = g_task_get_task_data(task);
 
+    if (!check->bus) {
+        check_say(check, "the system bus cannot be reached");
+        g_task_return_boolean(task, FALSE);
+        return;
+    }
     check->next = next;
     bus_call_async(check->bus, CHECKS_LIMIT_MS * 2, NM_BUS_NAME, path, iface, method, arguments, reply_type,
                    g_task_get_cancellable(task), on_answer, g_object_ref(task));
@@ -249,7 +254,7 @@ void check_device_async(Bus *bus, const char *name, const Record *record, int pa
     g_autoptr(GTask) task = g_task_new(NULL, cancellable, callback, data);
     struct check *check = g_new0(struct check, 1);
 
-    check->bus = bus_ref(bus);
+    check->bus = bus ? bus_ref(bus) : NULL;
     check->iface = g_strdup(record->pair[pair].device);
     check->name = g_strdup(name);
     check->id = g_strdup(record->id);

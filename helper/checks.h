@@ -24,10 +24,10 @@ gboolean checks_known(const char *name);
 
 /* Runs every check of the record's trial on each of its devices that is judged, whatever is on them, at the
  * same time, in the thread's default main context. Ends within CHECKS_LIMIT_MS, whatever hangs: a check
- * without an answer by then is not passing. `bus` is the system bus; the record is needed during this call
- * only. Own checks get their trial's id and the candidate's UUID from it. Needs CAP_NET_ADMIN (gateway),
- * CAP_NET_RAW (nm). When `cancellable` fires, own checks have been killed before g_cancellable_cancel()
- * returns. */
+ * without an answer by then is not passing. `bus` is the system bus (NULL: no check passes); the record is
+ * needed during this call only. Own checks get their trial's id and the candidate's UUID from it. Needs
+ * CAP_NET_ADMIN (gateway), CAP_NET_RAW (nm). When `cancellable` fires, own checks have been killed before
+ * g_cancellable_cancel() returns. */
 #define CHECKS_LIMIT_MS OWN_LIMIT_MS
 void checks_run_async(Bus *bus, const Record *record, GCancellable *cancellable, GAsyncReadyCallback callback,
                       gpointer data);

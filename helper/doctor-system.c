@@ -54,7 +54,7 @@ void doctor_connectivity(Doctor *doctor)
     if (doctor->away)
         doctor_say(doctor, FINDING_WARNING, g_strdup("not known: NetworkManager cannot be asked"),
                    g_strdup("See networkmanager."));
-    else if (!checks_nm_believable(doctor->bus, &plain_http, &why))
+    else if (!checks_nm_believable(network_bus(doctor->network), &plain_http, &why))
         doctor_say(doctor, FINDING_WARNING,
                    g_strdup_printf("trials are judged by check gateway, which proves the neighbour and not "
                                    "what is behind it: %s",

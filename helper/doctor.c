@@ -73,7 +73,8 @@ void doctor_say_well(Doctor *doctor, guint before, char *text)
 GVariant *doctor_call(const Doctor *doctor, const char *name, const char *path, const char *interface,
                       const char *method, GVariant *arguments, const char *reply, GError **error)
 {
-    return bus_call(doctor->bus, NETWORK_CALL_MS, name, path, interface, method, arguments, reply, error);
+    return bus_call(network_bus(doctor->network), NETWORK_CALL_MS, name, path, interface, method, arguments,
+                    reply, error);
 }
 
 GVariant *doctor_property(const Doctor *doctor, const char *name, const char *path, const char *interface,
@@ -102,8 +103,7 @@ static void look(Doctor *doctor)
 {
     g_autoptr(GError) error = NULL;
 
-    doctor->bus = network_bus(doctor->network);
-    if (!doctor->bus)
+    if (!network_bus(doctor->network))
         doctor->away = g_strdup("the system bus cannot be reached");
     else
         (void)network_look(doctor->network, &doctor->away);

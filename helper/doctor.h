@@ -20,7 +20,6 @@ struct finding {
 typedef struct {
     const char *name; /* the examination under way */
     Network *network;
-    Bus *bus;            /* borrowed; NULL: it cannot be reached */
     char *away;          /* why NetworkManager cannot be asked, NULL: it answers */
     gboolean systemd;    /* it answers on D-Bus */
     GPtrArray *profiles; /* Profile: what is stored in the profile directory */

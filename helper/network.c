@@ -433,7 +433,7 @@ void network_watch(Network *network, void (*changed)(gpointer data), gpointer da
 {
     network->changed = changed;
     network->changed_data = data;
-    if (network->bus)
+    if (network->bus && bus_is_open(network->bus))
         subscribe(network);
     else
         (void)network_bus(network);

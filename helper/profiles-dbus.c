@@ -200,7 +200,7 @@ static gboolean has_ended_well(const char *name)
     g_autoptr(GVariant) unit = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "GetUnit",
                                            g_variant_new("(s)", name), "(o)", &failure);
     if (!unit)
-        return g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE);
+        return g_error_matches(failure, BUS_ERROR, BUS_ERROR_NO_UNIT);
     g_autoptr(GVariant) reset = ask_systemd(SYSTEMD_PATH, SYSTEMD_IFACE_MANAGER, "ResetFailedUnit",
                                             g_variant_new("(s)", name), NULL, NULL);
     return FALSE;

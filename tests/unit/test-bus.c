@@ -5,6 +5,7 @@
 #include "names.h"
 #include "os.h"
 
+#include <gio/gunixfdlist.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +14,8 @@
 
 #define LIMIT_MS 5000
 #define SHORT_MS 100
+#define LONG 70000
+#define FILES 16
 #define MANY 1000
 #define FAIR 100
 #define PATH "/x"
@@ -340,6 +343,81 @@ static void test_lost(void)
     sd_bus_close_unref(other);
 }
 
+/* Without a connection there is an answer, too, and from the loop alone. */
+static void test_after_it_was_lost(void)
+{
+    GTestDBus *daemon = daemon_up();
+    g_autoptr(Bus) bus = opened();
+    g_autoptr(GCancellable) cancellable = g_cancellable_new();
+    struct answer answer = {0};
+    gboolean open = TRUE;
+
+    daemon_down(daemon);
+    while (open) {
+        g_autoptr(GVariant) reply = ask(bus, "GetId", NULL, "(s)", NULL);
+        open = reply != NULL;
+    }
+    for (int i = 0; i < 2; i++) { /* the source is made with the first */
+        bus_call_async(bus, LIMIT_MS, DBUS_NAME, DBUS_PATH, DBUS_NAME, "GetId", NULL, "(s)", cancellable,
+                       on_answer, &answer);
+        g_assert_cmpuint(answer.n, ==, 0);
+        wait_for(&answer);
+        g_assert_error(answer.error, BUS_ERROR, BUS_ERROR_LATER);
+        answer_clear(&answer);
+    }
+    bus_tell(bus, DBUS_NAME, DBUS_PATH, DBUS_NAME, "GetId", NULL);
+    g_assert_false(g_main_context_iteration(NULL, FALSE)); /* it is at rest */
+}
+
+static guint open_files(void)
+{
+    g_autoptr(GDir) directory = g_dir_open("/proc/self/fd", 0, NULL);
+    guint n = 0;
+    while (g_dir_read_name(directory))
+        n++;
+    return n;
+}
+
+/* A signal with file descriptors whose path is longer than sd-bus takes, dbus-daemon does. */
+static void send_files(GDBusConnection *attacker, const char *to)
+{
+    g_autofree char *path = g_strnfill(LONG, 'x');
+    g_autoptr(GUnixFDList) files = g_unix_fd_list_new();
+
+    path[0] = '/';
+    g_autoptr(GDBusMessage) message = g_dbus_message_new_signal(path, INTERFACE, "A");
+    for (int i = 0; i < FILES; i++)
+        g_assert_cmpint(g_unix_fd_list_append(files, STDIN_FILENO, NULL), ==, i);
+    g_dbus_message_set_destination(message, to);
+    g_dbus_message_set_unix_fd_list(message, files);
+    g_dbus_message_set_body(message, g_variant_new("(h)", 0));
+    g_assert_true(
+        g_dbus_connection_send_message(attacker, message, G_DBUS_SEND_MESSAGE_FLAGS_NONE, NULL, NULL));
+    g_assert_true(g_dbus_connection_flush_sync(attacker, NULL, NULL));
+}
+
+/* Nobody can fill our table of open files. */
+static void test_files_sent(void)
+{
+    GTestDBus *daemon = daemon_up();
+    g_autoptr(Bus) bus = opened();
+    g_autofree char *self = own_name(bus);
+    g_autoptr(GDBusConnection) attacker = g_dbus_connection_new_for_address_sync(
+        g_test_dbus_get_bus_address(daemon),
+        G_DBUS_CONNECTION_FLAGS_AUTHENTICATION_CLIENT | G_DBUS_CONNECTION_FLAGS_MESSAGE_BUS_CONNECTION, NULL,
+        NULL, NULL);
+    guint before = open_files();
+
+    for (int i = 0; i < 3; i++) {
+        send_files(attacker, self);
+        g_variant_unref(ask(bus, "GetId", NULL, "(s)", NULL));
+    }
+    g_assert_cmpuint(open_files(), ==, before);
+    g_assert_true(g_dbus_connection_close_sync(attacker, NULL, NULL));
+    g_clear_pointer(&bus, bus_unref);
+    daemon_down(daemon);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -349,5 +427,7 @@ int main(int argc, char **argv)
     g_test_add_func("/bus/signals", test_signals);
     g_test_add_func("/bus/async", test_async);
     g_test_add_func("/bus/lost", test_lost);
+    g_test_add_func("/bus/after-it-was-lost", test_after_it_was_lost);
+    g_test_add_func("/bus/files-sent", test_files_sent);
     return g_test_run();
 }
