@@ -82,6 +82,7 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
                const char *reply_type, void (*next)(GTask *task, GVariant *reply))
 {
     struct check *check = g_task_get_task_data(task);
+    g_autoptr(GVariant) owned = arguments ? g_variant_ref_sink(arguments) : NULL;
 
     if (!check->bus) {
         check_say(check, "the system bus cannot be reached");
@@ -89,7 +90,7 @@ void check_ask(GTask *task, const char *path, const char *iface, const char *met
         return;
     }
     check->next = next;
-    bus_call_async(check->bus, CHECKS_LIMIT_MS * 2, NM_BUS_NAME, path, iface, method, arguments, reply_type,
+    bus_call_async(check->bus, CHECKS_LIMIT_MS * 2, NM_BUS_NAME, path, iface, method, owned, reply_type,
                    g_task_get_cancellable(task), on_answer, g_object_ref(task));
 }
 
