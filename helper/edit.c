@@ -137,10 +137,10 @@ enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
 static void add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
                        enum look look)
 {
-    g_auto(GStrv) names = profile_port->names(directory);
+    g_auto(GStrv) names = profile_port->names(directory, NULL);
     g_autofree char *tombstone = g_strconcat(uuid, NM_META_SUFFIX, NULL);
 
-    for (char **next = names; *next; next++) {
+    for (char **next = names; next && *next; next++) {
         const char *name = *next;
         g_autofree char *path = g_build_filename(directory, name, NULL);
         if (strcmp(name, tombstone) == 0 ||
@@ -291,8 +291,11 @@ gboolean edit_uncover(const Record *record, int i, GError **error)
 
 gboolean edit_drop_shadows(const char *run_dir, GPtrArray *dropped, GError **error)
 {
-    g_autoptr(GPtrArray) profiles = profile_read_directory(run_dir, NULL);
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GPtrArray) profiles = profile_read_directory(run_dir, skipped);
 
+    if (!profile_all_readable(skipped, error)) /* it may be one */
+        return FALSE;
     while (profiles->len > 0) {
         g_autoptr(Profile) profile = g_ptr_array_steal_index(profiles, 0);
         if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), "trying") != 0)

@@ -198,6 +198,18 @@ static void skip(GPtrArray *skipped, const char *path, const GError *why)
     g_ptr_array_add(skipped, entry);
 }
 
+gboolean profile_all_readable(const GPtrArray *skipped, GError **error)
+{
+    for (guint i = 0; i < skipped->len; i++) {
+        const struct profile_skipped *entry = skipped->pdata[i];
+        if (entry->unreadable) {
+            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
 /* NM's own rule for names in that directory, as far as files matter to us
  * (nm_keyfile_utils_ignore_filename()). */
 gboolean profile_ignored(const char *name)
@@ -210,9 +222,12 @@ gboolean profile_ignored(const char *name)
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
 {
     GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
-    g_auto(GStrv) names = profile_port->names(directory);
+    g_autoptr(GError) failure = NULL;
+    g_auto(GStrv) names = profile_port->names(directory, &failure);
 
-    for (char **name = names; *name; name++) {
+    if (failure && skipped)
+        skip(skipped, directory, failure);
+    for (char **name = names; name && *name; name++) {
         g_autofree char *path = g_build_filename(directory, *name, NULL);
         g_autoptr(GError) error = NULL;
         char *data = NULL;
@@ -232,10 +247,10 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
 
 gboolean profile_mentioned(const char *directory, const char *key)
 {
-    g_auto(GStrv) names = profile_port->names(directory);
+    g_auto(GStrv) names = profile_port->names(directory, NULL);
     gboolean found = FALSE;
 
-    for (char **name = names; *name && !found; name++) {
+    for (char **name = names; name && *name && !found; name++) {
         g_autofree char *path = g_build_filename(directory, *name, NULL), *data = NULL;
         gsize length = 0;
         found = !profile_ignored(*name) && profile_port->read(path, &data, &length, NULL) &&

@@ -35,7 +35,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Profile, profile_free)
 
 /* Every profile that NM would load from the directory (array of Profile, owned). Files that nobody may be
  * trusted with or that cannot be understood are left out; each is reported to `skipped` (may be NULL), an
- * array of struct profile_skipped that the caller made with profile_skipped_new(). */
+ * array of struct profile_skipped that the caller made with profile_skipped_new(); so is the directory itself
+ * where its names cannot be read, and then no profile is returned. */
 struct profile_skipped {
     char *path;
     char *id; /* what a plain look at the file shows, NULL: nothing */
@@ -45,6 +46,10 @@ struct profile_skipped {
 };
 GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
 GPtrArray *profile_skipped_new(void);
+
+/* Whether nothing was passed over because it could not be read: whatever is in it counts. FALSE with a
+ * G_FILE_ERROR: the first that could not. */
+gboolean profile_all_readable(const GPtrArray *skipped, GError **error);
 
 /* Whether some profile in the directory may have that key: its bytes have it, or a backslash, by which a
  * keyfile can spell a key otherwise. A look before the work of profile_read_directory(), which has libnm

@@ -145,12 +145,17 @@ static gboolean read_text(const char *path, char **ret_data, gsize *ret_length, 
     return TRUE;
 }
 
-static char **names(const char *directory)
+static char **names(const char *directory, GError **error)
 {
-    g_auto(GStrv) all = objects(NULL);
+    g_autoptr(GError) failure = NULL;
+    g_auto(GStrv) all = objects(&failure);
     g_autoptr(GPtrArray) found = g_ptr_array_new_with_free_func(g_free);
 
-    for (char **object = all; object && *object; object++) {
+    if (!all) {
+        (void)fail(failure, directory, error);
+        return NULL;
+    }
+    for (char **object = all; *object; object++) {
         g_autofree char *filename = filename_of(*object, NULL);
         if (filename && *filename && in(filename, directory))
             g_ptr_array_add(found, g_path_get_basename(filename));
@@ -345,9 +350,9 @@ static gboolean mixed_remove(const char *path, GError **error)
                                                  : profiles_files.remove(path, error);
 }
 
-static char **mixed_names(const char *directory)
+static char **mixed_names(const char *directory, GError **error)
 {
-    return port_for(directory)->names(directory);
+    return port_for(directory)->names(directory, error);
 }
 
 const struct profiles_port profiles_mixed = {mixed_read, mixed_write, mixed_remove, mixed_names};

@@ -12,8 +12,9 @@ struct profiles_port {
     gboolean (*read)(const char *path, char **ret_data, gsize *ret_length, GError **error);
     gboolean (*write)(const char *path, const char *data, gsize length, GError **error);
     gboolean (*remove)(const char *path, GError **error);
-    /* The names of the files in a directory, without the directories in it. NULL-terminated; caller frees. */
-    char **(*names)(const char *directory);
+    /* The names of the files in a directory, without the directories in it; of one that is not there, none.
+     * NULL-terminated; caller frees. NULL with `error`: it cannot be read to its end. */
+    char **(*names)(const char *directory, GError **error);
 };
 extern const struct profiles_port *profile_port;
 

@@ -29,18 +29,6 @@ static Profile *find(GPtrArray *profiles, const char *name)
     return NULL;
 }
 
-static gboolean all_readable(GPtrArray *skipped, GError **error)
-{
-    for (guint i = 0; i < skipped->len; i++) {
-        const struct profile_skipped *entry = skipped->pdata[i];
-        if (entry->unreadable) { /* it may be the one on trial */
-            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
 /* The replaced profile first: at no instant is the device without an autoconnect profile. */
 static gboolean demote(const Engine *engine, GPtrArray *profiles, GPtrArray *skipped,
                        const Profile *candidate, GError **error)
@@ -53,7 +41,7 @@ static gboolean demote(const Engine *engine, GPtrArray *profiles, GPtrArray *ski
 
     if (g_strcmp0(profile_annotation(candidate, ANNOTATION_STATE), "demoted") == 0)
         return TRUE; /* by an earlier try */
-    if (named && !replaced && !all_readable(skipped, error))
+    if (named && !replaced && !profile_all_readable(skipped, error))
         return FALSE; /* it may be there, and off */
     if (replaced && !replaced->autoconnect && !write_flags(engine, replaced, &on, error))
         return FALSE;
@@ -146,8 +134,9 @@ gboolean recover_unreadable(Engine *engine, const GError *why, GError **error)
     for (guint i = 0; i < profiles->len; i++)
         if (was_on_trial(profiles->pdata[i]) && !take_down(engine->network, profiles->pdata[i], error))
             return FALSE;
-    /* Until all of that is done the record stays: it is what brings us here again. */
-    if (!all_readable(skipped, error) || !drop_edits(engine->network, error) ||
+    /* Until all of that is done the record stays: it is what brings us here again. What could not be read may
+     * be what is on trial. */
+    if (!profile_all_readable(skipped, error) || !drop_edits(engine->network, error) ||
         !store_set_aside(path, &aside, error))
         return FALSE;
     journal_say(JOURNAL_RECORD_BAD, NULL, -1,

@@ -188,8 +188,9 @@ static void read_profile(void)
     if (profile_port == &profiles_files)
         profiles_choose();
     g_assert_true(profile_port == &profiles_dbus);
-    g_auto(GStrv) names = profile_port->names(NM_TRIAL_PROFILE_DIR);
-    g_assert_nonnull(names);
+    g_autoptr(GError) unlisted = NULL;
+    g_auto(GStrv) names = profile_port->names(NM_TRIAL_PROFILE_DIR, &unlisted);
+    assert_told(names != NULL, unlisted);
     gboolean there = profile_port->read(PROFILE_PATH, &data, &length, &error);
     assert_told(there, error);
     if (!there)

@@ -376,6 +376,22 @@ static void test_read_directory(void)
 }
 
 /* Neither reading it nor looking for its name may hang: this runs before NetworkManager's start. */
+/* What cannot be listed may hold what counts; what is not there holds nothing. */
+static void test_read_directory_unlisted(void)
+{
+    g_autoptr(Scratch) dir = scratch_new();
+    g_autofree char *file = scratch_put(dir, "file", "x"),
+                    *nowhere = g_build_filename(dir, "nowhere", NULL);
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) none = profile_read_directory(nowhere, skipped);
+    g_assert_true(none->len == 0 && skipped->len == 0 && profile_all_readable(skipped, &error));
+    g_assert_no_error(error);
+    g_autoptr(GPtrArray) unlisted = profile_read_directory(file, skipped);
+    g_assert_true(unlisted->len == 0 && skipped->len == 1 && !profile_all_readable(skipped, &error));
+    g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_IO);
+}
+
 static void test_read_directory_fifo(void)
 {
     g_autoptr(Scratch) dir = scratch_new();
@@ -471,6 +487,7 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/parsed-once", test_parsed_once);
     g_test_add_func("/profile/annotation", test_annotation);
     g_test_add_func("/profile/read-directory/skips", test_read_directory);
+    g_test_add_func("/profile/read-directory/unlisted", test_read_directory_unlisted);
     g_test_add_func("/profile/read-directory/fifo", test_read_directory_fifo);
     return g_test_run();
 }
