@@ -12,6 +12,7 @@ typedef struct Failures Failures;
 Failures *failures_new(void);
 void failures_free(Failures *failures);
 
+/* Keeps the signal (borrowed) if it says that a device has failed. */
 void failures_hear(Failures *failures, const struct bus_signal *signal);
 
 /* The NMDeviceStateReason of that device's (D-Bus path) last failure under the NM of that unique bus name

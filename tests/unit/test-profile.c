@@ -380,8 +380,7 @@ static void test_read_directory(void)
 static void test_read_directory_unlisted(void)
 {
     g_autoptr(Scratch) dir = scratch_new();
-    g_autofree char *file = scratch_put(dir, "file", "x"),
-                    *nowhere = g_build_filename(dir, "nowhere", NULL);
+    g_autofree char *file = scratch_put(dir, "file", "x"), *nowhere = g_build_filename(dir, "nowhere", NULL);
     g_autoptr(GPtrArray) skipped = profile_skipped_new();
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) none = profile_read_directory(nowhere, skipped);

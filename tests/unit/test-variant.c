@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What is said on the bus is what was to be said: values of each kind, put into a message and read back. */
 #include "message.h"
 
 static void assert_same(const char *text)
