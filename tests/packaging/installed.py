@@ -17,6 +17,7 @@ UNITS = ("nm-trial.service", "nm-trial-boot.service")
 
 
 class Installed(Words, unittest.TestCase):
+    """A subclass has KIND, as packaging/package calls it, and install(), whose default is that directory's package."""
     def setUp(self):
         self.container = Container()
         self.addCleanup(self.container.destroy)
@@ -49,6 +50,9 @@ class Installed(Words, unittest.TestCase):
 
     def has(self, path):
         return (self.container.root / path).exists()
+
+    def deadline(self):
+        return re.search(r"^deadline-ms=(\d+)$", (self.container.root / RECORD).read_text(), re.M)[1]
 
     def assert_ready(self):
         """Nothing more is needed: the units are enabled, the dispatcher runs the script, the catalog is read."""
@@ -121,6 +125,30 @@ class Installed(Words, unittest.TestCase):
         wait_for("the end of all processes", lambda: not self.container.processes("nm-trial"))
         self.assertEqual(self.agent(), "0")
 
+    def test_upgraded_and_downgraded_in_a_trial(self):
+        self.install()
+        trial_id, agent, deadline = self.start(), self.agent(), self.deadline()
+        self.install(f"{self.KIND}-newer")
+        self.assertEqual(self.version(), packages.NEWER)
+        self.assert_goes_on(trial_id, agent)
+        self.assertEqual(self.deadline(), deadline)
+        self.trial("cancel")
+        self.trial("wait", check=False)
+        self.assert_went_back("cancelled")
+
+        self.start()
+        self.assertRegex((self.container.root / RECORD).read_text(), "^nm-trial-record 2 ")
+        self.install()
+        self.assertEqual(self.version(), packages.VERSION)
+        wait_for("the record set aside", lambda: self.has("var/lib/nm-trial/trial.bad-1"))
+        self.container.wait_active("lan")
+        wait_for("the agent's end", lambda: self.agent() == "0")
+        good = keyfile.parse(self.container.profile_text("good"))
+        self.assertFalse(keyfile.autoconnect(good))
+        self.assertEqual((keyfile.annotation(good), keyfile.annotation(good, "reason")), ("demoted", "record-lost"))
+        self.assertEqual(self.status()["state"], "none")
+        self.assertRegex(self.container.run("journalctl", "-b", "-t", "nm-trial").stdout, "of a newer version")
+
 
 class Elsewhere(Installed):
     """Packages of distributions that have no purge: what is left is the verdicts, and what is known good. Their
@@ -140,13 +168,11 @@ class Elsewhere(Installed):
         for directory in self.DIRECTORIES:
             (self.container.root / directory).mkdir(parents=True, exist_ok=True)
 
-    def test_installed_upgraded_and_removed_in_a_trial(self):
+    def test_installed_used_and_removed_in_a_trial(self):
         self.install()
         self.assert_ready()
         self.assert_activation_starts_a_trial()
-        trial_id, agent = self.start(), self.agent()
-        self.install()  # again: to its scriptlets it is an upgrade
-        self.assert_goes_on(trial_id, agent)
+        self.start()
         self.container.run(*self.REMOVE)
         self.assert_went_back("cancelled")
         self.assert_gone(*self.LEFT)

@@ -7,12 +7,13 @@ import packages
 
 
 class Arch(installed.Elsewhere):
+    KIND = "arch"
     FILES = ("/etc/pacman.conf",)
     DIRECTORIES = ("var/lib/pacman", "var/cache/pacman/pkg")
     REMOVE = ("pacman", "--remove", "--nodeps", "--nodeps", "--noconfirm", "nm-trial")
 
-    def install(self):
-        file = self.put(packages.package("arch", "*.pkg.tar.*"))
+    def install(self, directory=KIND):
+        file = self.put(packages.package(directory, "*.pkg.tar.*"))
         self.container.run("pacman", "--upgrade", "--nodeps", "--nodeps", "--noconfirm", file)
 
 

@@ -38,7 +38,7 @@ class Build(unittest.TestCase):
         for kind in ("deb", "rpm", "arch"):
             packages.build(kind, kind)
             packages.build(kind, f"{kind}-again", **ELSEWHERE)
-        packages.build("deb", "deb-newer", newer=True)
+            packages.build(kind, f"{kind}-newer", newer=True)
 
     def clean(self, *command):
         """The linter ends well, and its last line says that it has found nothing."""

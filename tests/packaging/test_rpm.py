@@ -8,12 +8,13 @@ import packages
 
 
 class Rpm(installed.Elsewhere):
+    KIND = "rpm"
     FILES = ("/usr/lib/rpm",)
     DIRECTORIES = ("var/lib/rpm",)
     REMOVE = ("rpm", "--erase", "nm-trial")
 
-    def install(self):
-        file = self.put(packages.package("rpm", f"*.{os.uname().machine}.rpm"))
+    def install(self, directory=KIND):
+        file = self.put(packages.package(directory, f"*.{os.uname().machine}.rpm"))
         self.container.run("rpm", "--upgrade", "--force", "--nodeps", file)
 
 
