@@ -147,6 +147,11 @@ static int append_value(sd_bus_message *message, GVariant *value)
     const char *type = g_variant_get_type_string(value);
     g_autofree char *inner = strlen(type) > 2 ? g_strndup(type + 1, strlen(type) - 2) : g_strdup("");
 
+    /* As a whole: GLib 2.84 has no bytes behind the elements of g_variant_new_bytestring()'s (a Wi-Fi's
+     * SSID), and says so with a critical message for each. */
+    if (g_variant_is_of_type(value, G_VARIANT_TYPE_ARRAY) && number_size(type[1]))
+        return sd_bus_message_append_array(message, type[1], g_variant_get_data(value),
+                                           g_variant_get_size(value));
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_ARRAY))
         return append_container(message, value, SD_BUS_TYPE_ARRAY, type + 1);
     if (g_variant_is_of_type(value, G_VARIANT_TYPE_TUPLE))

@@ -294,7 +294,7 @@ static void test_refused(void)
         {"[connection]\nid=x\nuuid=nonsense\ntype=ethernet\n", 0, "no UUID"},
         {"[connection]\nid=x\nuuid=\ntype=ethernet\n", 0, "no UUID"},
         /* No escape that GKeyFile knows: libnm would make one up, at each look */
-        {"[connection]\nid=x\nuuid=5a3b1c9e-0000-4000-8000-00000000\\0001\ntype=ethernet\n", 0, "no UUID"},
+        {"[connection]\nid=x\nuuid=5a3b1c9e-0000-4000-8000-00000000\\0001\ntype=ethernet\n", 0, "uuid"},
         {"[connection]\nid=x\n" UUID "type=warp\n", 0, ""},
         {ADDRESS("192.0.2.1/24") "[connection]\ntype=wifi\n", 0, ""}, /* Wi-Fi without an SSID */
         {"[connection]\n" TYPE "[ipv4]\nmethod=nonsense\n", 0, ""},

@@ -29,6 +29,7 @@ static void test_containers(void)
     assert_same("(@as [],)");
     assert_same("(@a{sv} {}, @aay [], @a(uu) [])");
     assert_same("(['a', 'b'], [objectpath '/', '/a'], b'bytes', [[byte 1], [], [byte 2, 3]])");
+    assert_same("([uint64 1, 2], [0.5], [int16 -1, 2], [true, false], @ay [], @at [])");
     assert_same("((1, ('x', [true])), {'k': <1>}, {uint32 7: [1.5]})");
     assert_same("(<'text'>, <<uint32 1>>, <@av []>, <(1, 'x')>)");
 }
