@@ -75,12 +75,13 @@ static GVariant *call_to(Network *network, const char *name, const char *path, c
                          const char *method, GVariant *arguments, const char *reply, GError **error)
 {
     Bus *bus = network_bus(network);
-    g_autofree char *said = bus ? g_strconcat("NetworkManager, ", method, ": ", NULL) : g_strdup("");
     GError *failure = NULL;
     GVariant *result =
         bus_call(bus, time_limit(network), name, path, interface, method, arguments, reply, &failure);
-    if (failure)
-        g_propagate_prefixed_error(error, failure, "%s", said);
+    if (failure && bus)
+        g_propagate_prefixed_error(error, failure, "NetworkManager, %s: ", method);
+    else if (failure)
+        g_propagate_error(error, failure);
     return result;
 }
 
