@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A device with systemd on which a package is installed, while it runs."""
+"""A device with systemd on which nm-trial is installed, by a package or without one, while it runs."""
 import json
 import re
 import shutil
@@ -17,7 +17,6 @@ UNITS = ("nm-trial.service", "nm-trial-boot.service")
 
 
 class Installed(Words, unittest.TestCase):
-    """A subclass has KIND, as packaging/package calls it, and install(), whose default is that directory's package."""
     def setUp(self):
         self.container = Container()
         self.addCleanup(self.container.destroy)
@@ -31,6 +30,19 @@ class Installed(Words, unittest.TestCase):
     def prepare(self):
         """What the device's disk needs before it boots."""
 
+    def assert_activation_starts_a_trial(self):
+        """By the dispatcher's script, in its place."""
+        self.trial("annotate", "good", "replaces=lan", "confirm=manual", "checks=none")
+        self.container.run("nmcli", "connection", "up", "good")
+        wait_for("a trial", lambda: self.status()["state"] == "trying")
+        self.trial("cancel")
+        self.trial("wait", check=False)
+        self.container.wait_active("lan")
+        self.trial("annotate", "good", "--clear")
+
+
+class Package(Installed):
+    """A subclass has KIND, as packaging/package calls it, and install(), whose default is that directory's package."""
     def put(self, path):
         """The package's name on the device."""
         shutil.copy(path, self.container.root / "var/tmp")
@@ -65,16 +77,6 @@ class Installed(Words, unittest.TestCase):
         self.assertEqual(script, [("ok", "/usr/lib/NetworkManager/dispatcher.d/90-nm-trial will be run")])
         self.assertIn("nm-trial: A network profile is on trial",
                       self.container.run("journalctl", "--list-catalog").stdout)
-
-    def assert_activation_starts_a_trial(self):
-        """By the dispatcher's script, in its place."""
-        self.trial("annotate", "good", "replaces=lan", "confirm=manual", "checks=none")
-        self.container.run("nmcli", "connection", "up", "good")
-        wait_for("a trial", lambda: self.status()["state"] == "trying")
-        self.trial("cancel")
-        self.trial("wait", check=False)
-        self.container.wait_active("lan")
-        self.trial("annotate", "good", "--clear")
 
     def assert_goes_on(self, trial_id, agent):
         """The same trial, with the same deadline's end, by another agent."""
@@ -150,7 +152,7 @@ class Installed(Words, unittest.TestCase):
         self.assertRegex(self.container.run("journalctl", "-b", "-t", "nm-trial").stdout, "of a newer version")
 
 
-class Elsewhere(Installed):
+class Elsewhere(Package):
     """Packages of distributions that have no purge: what is left is the verdicts, and what is known good. Their
     dependencies bear other names than the device's packages, so they are installed without a look at those."""
     LEFT = ("/var/lib/nm-trial", "/run/nm-trial")

@@ -6,7 +6,7 @@ import installed
 import packages
 
 
-class Deb(installed.Installed):
+class Deb(installed.Package):
     KIND = "deb"
 
     def install(self, directory=KIND):
