@@ -302,9 +302,13 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
     /*@ loop invariant 0 <= i <= TRIAL_PAIRS_MAX && at <= trial->deadline_ms;
         loop assigns i, at;
         loop variant TRIAL_PAIRS_MAX - i; */
-    for (int i = 0; i < n_pairs(trial); i++)
+    for (int i = 0; i < n_pairs(trial); i++) {
         if (facts->pair[i].other_since_ms != 0 && trial->pair[i].was_active)
             at = earlier(at, later_by(facts->pair[i].other_since_ms, TRIAL_SUPERSEDED_MS));
+        /* It may be an answer that NetworkManager refused, and no signal follows that. */
+        if (facts->pair[i].activation == ACTIVATION_PENDING)
+            at = earlier(at, later_by(facts->now_ms, TRIAL_RETRY_MS));
+    }
     return at;
 }
 

@@ -330,6 +330,28 @@ static void test_patience(void)
     assert_does(&t, &f, ACTION_DEACTIVATE_CANDIDATE);
 }
 
+/* "NM is at it" may be what a refused question looks like, and no signal follows that. */
+static void test_looks_again(void)
+{
+    struct trial t;
+    struct facts f;
+
+    reverting(&t, &f);
+    t.state = TRIAL_TRYING;
+    t.deadline_ms = f.now_ms + 10 * TRIAL_RETRY_MS;
+    f.pair[0].candidate_flags = FLAGS_TRYING;
+    f.pair[0].holder = HOLDER_CANDIDATE;
+    f.pair[0].activation = ACTIVATION_PENDING;
+    for (int was_active = 0; was_active < 2; was_active++) {
+        t.pair[0].was_active = was_active;
+        assert_does(&t, &f, ACTION_WAIT);
+        g_assert_cmpint(step(&t, &f).wake_ms, ==, f.now_ms + TRIAL_RETRY_MS);
+    }
+    f.pair[0].activation = ACTIVATION_ACTIVE;
+    assert_does(&t, &f, ACTION_WAIT);
+    g_assert_cmpint(step(&t, &f).wake_ms, ==, t.deadline_ms);
+}
+
 static void test_fallback(void)
 {
     struct trial t;
@@ -501,6 +523,7 @@ int main(int argc, char **argv)
     g_test_add_func("/trial/every-decision", test_every_decision);
     g_test_add_func("/trial/extreme-times", test_extreme_times);
     g_test_add_func("/trial/patience", test_patience);
+    g_test_add_func("/trial/looks-again", test_looks_again);
     g_test_add_func("/trial/fallback", test_fallback);
     g_test_add_func("/trial/several-pairs", test_several_pairs);
     g_test_add_func("/trial/cut-anywhere", test_cut_anywhere);
