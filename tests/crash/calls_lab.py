@@ -34,6 +34,7 @@ class Bench(Hands):
         self.device = Device(name)
         self.clean = self.device.dir / "clean"
         self.files = {}
+        self.log_of_calls = None
 
     # The beginning
 
@@ -97,11 +98,16 @@ class Bench(Hands):
         """Runs `nm-trial COMMAND...` with that fault; returns its result and what was counted, a list of texts."""
         if fault.startswith("bus-"):
             return self._on_bus(command, fault.removeprefix("bus-"), n)
-        log = self.device.dir / CALL_LOG
+        log = self.log_of_calls = self.device.dir / CALL_LOG
         return self._run(self.fault, log, fault, n, "nm-trial", *command), log.read_text().splitlines()
 
+    def counted(self):
+        """What was counted of a process that did not come back."""
+        log = self.log_of_calls
+        return log.read_text().splitlines() if log and log.exists() else []
+
     def _on_bus(self, command, fault, n):
-        log = self.device.dir / BUS_LOG
+        log = self.log_of_calls = self.device.dir / BUS_LOG
         log.unlink(missing_ok=True)
         background(self.device, "python3", "-B", HERE / "calls_bus.py", BUS, log, fault, n)
         wait_for("the bus in between", lambda: self.device.test(f"test -S {BUS}"))
