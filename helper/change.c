@@ -131,7 +131,7 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
     enum found found = FOUND_NOTHING;
     g_autoptr(Profile) known = good_profile(good);
     g_autoptr(Profile) own = read_profile(good->path, &found, &error);
-    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, sweep->run_dir);
+    g_autoptr(GPtrArray) strays = NULL;
     const char *outcome = found == FOUND_NOTHING ? "its file was removed"
                           : found == FOUND_FOREIGN
                               ? "its file was not root's alone (mode 0600), or no regular file"
@@ -140,6 +140,12 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
     if (error) {
         trouble(sweep, error);
         return;
+    }
+    strays = edit_strays(good->uuid, good->path, sweep->run_dir, &error);
+    if (!strays) { /* its own file is put back all the same */
+        trouble(sweep, error);
+        g_clear_error(&error);
+        strays = g_ptr_array_new();
     }
     if (!known || (is_good(own, known) && strays->len == 0) ||
         (found == FOUND_NOTHING && follow_rename(sweep, good, known, strays)))
@@ -280,7 +286,10 @@ gboolean change_sweep(const char *state_dir, const char *profile_dir, const char
     if (error /* what may have failed before must not be taken for new */
         || !profile_mentioned(profile_dir, ANNOTATION_START))
         return sweep.well;
-    g_autoptr(GPtrArray) profiles = profile_read_directory(profile_dir, NULL);
+    g_autoptr(GPtrArray) skipped = profile_skipped_new();
+    g_autoptr(GPtrArray) profiles = profile_read_directory(profile_dir, skipped);
+    if (!profile_all_readable(skipped, &error))
+        trouble(&sweep, error);
     for (guint i = 0; i < profiles->len; i++)
         sweep_delivery(&sweep, list, profiles, profiles->pdata[i]);
     return sweep.well;

@@ -134,10 +134,10 @@ static char *as_shadow(const struct record_pair *pair, gsize *ret_length, GError
 enum look { LOOK_AT_FILES, LOOK_AT_NAMES };
 
 /* Every file of the directory but `own` (NULL: none is) that gives the UUID another content, or hides it. */
-static void add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
-                       enum look look)
+static gboolean add_strays(GPtrArray *strays, const char *directory, const char *uuid, const char *own,
+                           enum look look, GError **error)
 {
-    g_auto(GStrv) names = profile_port->names(directory, NULL);
+    g_auto(GStrv) names = profile_port->names(directory, error);
     g_autofree char *tombstone = g_strconcat(uuid, NM_META_SUFFIX, NULL);
 
     for (char **next = names; next && *next; next++) {
@@ -148,42 +148,37 @@ static void add_strays(GPtrArray *strays, const char *directory, const char *uui
              (look == LOOK_AT_FILES || strstr(name, uuid)) && has_uuid(path, uuid)))
             g_ptr_array_add(strays, g_steal_pointer(&path));
     }
+    return names != NULL;
 }
 
 /* In both directories; `shadow` (NULL: none) is no stray either. Paths; caller unrefs. */
 static GPtrArray *find_strays(const char *uuid, const char *own, const char *run_dir, const char *shadow,
-                              enum look look)
+                              enum look look, GError **error)
 {
-    GPtrArray *strays = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) strays = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *stored = g_path_get_dirname(own);
-    add_strays(strays, run_dir, uuid, shadow, look);
-    add_strays(strays, stored, uuid, own, look);
-    return strays;
+    return add_strays(strays, run_dir, uuid, shadow, look, error) &&
+                   add_strays(strays, stored, uuid, own, look, error)
+               ? g_steal_pointer(&strays)
+               : NULL;
 }
 
 /* Another tool's second file of the UUID, a tombstone, and, when looking at files, our shadow. */
-static GPtrArray *strays_of(const struct record_pair *pair, enum look look)
+static GPtrArray *strays_of(const struct record_pair *pair, enum look look, GError **error)
 {
     g_autofree char *run = g_path_get_dirname(pair->candidate.path);
     return find_strays(pair->replaced.uuid, pair->replaced.path, run,
-                       look == LOOK_AT_NAMES ? pair->candidate.path : NULL, look);
+                       look == LOOK_AT_NAMES ? pair->candidate.path : NULL, look, error);
 }
 
-GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir)
+GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir, GError **error)
 {
-    return find_strays(uuid, own, run_dir, NULL, LOOK_AT_FILES);
+    return find_strays(uuid, own, run_dir, NULL, LOOK_AT_FILES, error);
 }
 
-static gboolean any_stray(const struct record_pair *pair, enum look look)
+/* Whether one of them says that somebody has deleted the profile. */
+static gboolean hide_it(const GPtrArray *strays)
 {
-    g_autoptr(GPtrArray) strays = strays_of(pair, look);
-    return strays->len > 0;
-}
-
-/* Whether somebody has deleted the profile. */
-static gboolean is_hidden(const struct record_pair *pair)
-{
-    g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_NAMES);
     for (guint i = 0; i < strays->len; i++)
         if (g_str_has_suffix(strays->pdata[i], NM_META_SUFFIX))
             return TRUE;
@@ -193,7 +188,7 @@ static gboolean is_hidden(const struct record_pair *pair)
 /* The facts */
 
 static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
-                         struct pair_facts *facts)
+                         const GPtrArray *strays, struct pair_facts *facts)
 {
     g_autoptr(Profile) then = recorded_content(&record->pair[i], NULL);
     const char *state = shadow ? profile_annotation(shadow, ANNOTATION_STATE) : NULL;
@@ -202,8 +197,8 @@ static void trying_facts(const Record *record, int i, const Profile *shadow, enu
     if (found == FOUND_NOTHING && !record->trial.pair[i].activated)
         facts->candidate = FILE_SAME; /* it was not written yet */
     else if (found == FOUND_NOTHING)  /* `nmcli connection modify` and `delete` drop it */
-        facts->candidate = is_hidden(&record->pair[i]) ? FILE_GONE : FILE_CHANGED;
-    else if (any_stray(&record->pair[i], LOOK_AT_NAMES))
+        facts->candidate = hide_it(strays) ? FILE_GONE : FILE_CHANGED;
+    else if (strays->len > 0)
         facts->candidate = FILE_CHANGED;
     else
         facts->candidate = shadow && then && profile_same(shadow, then) ? FILE_SAME : FILE_CHANGED;
@@ -216,6 +211,8 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     enum found found_own = FOUND_NOTHING, found_shadow = FOUND_NOTHING;
     g_autoptr(Profile) own = read_profile(pair->replaced.path, &found_own, &failure);
     g_autoptr(Profile) shadow = failure ? NULL : read_profile(pair->candidate.path, &found_shadow, &failure);
+    enum look look = record->trial.state == TRIAL_TRYING ? LOOK_AT_NAMES : LOOK_AT_FILES;
+    g_autoptr(GPtrArray) strays = failure ? NULL : strays_of(pair, look, &failure);
     g_autoptr(Profile) good = recorded_profile(&pair->replaced, NULL);
     g_autoptr(Profile) wanted = recorded_content(pair, NULL);
 
@@ -231,16 +228,16 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     facts->candidate_flags = FLAGS_OTHER;
     switch (record->trial.state) {
     case TRIAL_TRYING:
-        trying_facts(record, i, shadow, found_shadow, facts);
+        trying_facts(record, i, shadow, found_shadow, strays, facts);
         break;
     case TRIAL_PROMOTING:
         facts->candidate = own && wanted && profile_same(own, wanted) ? FILE_SAME : FILE_CHANGED;
         if (own)
             facts->candidate_flags = profile_flags_state(own, pair->priority);
-        facts->replaced_retired = !any_stray(pair, LOOK_AT_FILES);
+        facts->replaced_retired = strays->len == 0;
         break;
     case TRIAL_REVERTING:
-        facts->candidate = any_stray(pair, LOOK_AT_FILES) ? FILE_SAME : FILE_GONE;
+        facts->candidate = strays->len > 0 ? FILE_SAME : FILE_GONE;
         break;
     }
     return TRUE;
@@ -257,11 +254,11 @@ static gboolean write_shadow(const struct record_pair *pair, GError **error)
 
 static gboolean remove_strays(const struct record_pair *pair, GError **error)
 {
-    g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_FILES);
-    for (guint i = 0; i < strays->len; i++)
+    g_autoptr(GPtrArray) strays = strays_of(pair, LOOK_AT_FILES, error);
+    for (guint i = 0; strays && i < strays->len; i++)
         if (!profile_port->remove(strays->pdata[i], error))
             return FALSE;
-    return TRUE;
+    return strays != NULL;
 }
 
 gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_action action, GError **error)

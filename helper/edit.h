@@ -30,8 +30,8 @@ gboolean edit_do(const Engine *engine, const Record *record, int i, enum trial_a
 gboolean edit_uncover(const Record *record, int i, GError **error);
 
 /* Every file of that UUID beside the profile's own, in its directory and in `run_dir`: a shadow, a second
- * file, a tombstone. Paths; caller unrefs. */
-GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir);
+ * file, a tombstone. Paths; caller unrefs. NULL with `error`: a directory does not tell. */
+GPtrArray *edit_strays(const char *uuid, const char *own, const char *run_dir, GError **error);
 
 /* recover.c: drops every shadow of `run_dir` that says that it is being tried, which a lost record left, and
  * adds to `dropped` its profile (as Profile, owned). FALSE with `error`: one of them is still there. */

@@ -248,7 +248,7 @@ GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
 gboolean profile_mentioned(const char *directory, const char *key)
 {
     g_auto(GStrv) names = profile_port->names(directory, NULL);
-    gboolean found = FALSE;
+    gboolean found = !names;
 
     for (char **name = names; name && *name && !found; name++) {
         g_autofree char *path = g_build_filename(directory, *name, NULL), *data = NULL;

@@ -53,7 +53,7 @@ gboolean profile_all_readable(const GPtrArray *skipped, GError **error);
 
 /* Whether some profile in the directory may have that key: its bytes have it, or a backslash, by which a
  * keyfile can spell a key otherwise. A look before the work of profile_read_directory(), which has libnm
- * loaded. What cannot be read has nothing in it. */
+ * loaded. A file that cannot be read has nothing in it; a directory that cannot be listed may have it. */
 gboolean profile_mentioned(const char *directory, const char *key);
 
 /* Whether NM passes over a file of that name in a directory of profiles: a hidden one, a backup, a temporary

@@ -156,8 +156,8 @@ static enum candidate_fate settle(Engine *engine, const Profile *known)
 static gboolean put_back(Engine *engine, const Good *good, GError **error)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, NM_RUN_PROFILE_DIR);
-    if (!change_put_back(good, strays, paths, error))
+    g_autoptr(GPtrArray) strays = edit_strays(good->uuid, good->path, NM_RUN_PROFILE_DIR, error);
+    if (!strays || !change_put_back(good, strays, paths, error))
         return FALSE;
     g_ptr_array_add(paths, NULL);
     return network_load(engine->network, (const char *const *)paths->pdata, error);

@@ -5,6 +5,7 @@
 
 #include "disk.h"
 #include "names.h"
+#include "profiles.h"
 #include "sample.h"
 #include "scratch.h"
 #include "store.h"
@@ -312,9 +313,44 @@ static void test_remembered_first_by_the_next_one(void)
     }
 }
 
+static char **cannot_list(const char *directory, GError **error)
+{
+    (void)directory;
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, "by the test");
+    return NULL;
+}
+
+/* A directory that does not tell: the profile's own file is put back all the same, and nobody calls it well.
+ */
+static void unlisted(const struct scenario *scenario)
+{
+    const struct profiles_port *usual = profile_port;
+    struct profiles_port failing = *usual;
+    struct fixture *f = begin(scenario);
+
+    failing.names = cannot_list;
+    profile_port = &failing;
+    g_assert_false(sweep(f));
+    profile_port = usual;
+    assert_never_lost(f);
+    if (scenario->own == CHANGED && !scenario->delivery) {
+        g_autofree char *own = scratch_get(f->profiles, OWN), *wanted = text_of(scenario, scenario->ends);
+        g_assert_cmpstr(own, ==, wanted);
+    }
+    g_assert_true(sweep(f)); /* the next boot */
+    assert_end(f);
+    end(f);
+}
+
+static void test_unlisted(void)
+{
+    for_each(unlisted);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/change/unlisted", test_unlisted);
     g_test_add_func("/change/ends", test_ends);
     g_test_add_func("/change/remembered-first", test_remembered_first);
     g_test_add_func("/change/remembered-by-the-next", test_remembered_first_by_the_next_one);

@@ -5,6 +5,7 @@
 
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "sample.h"
 #include "scratch.h"
 
@@ -256,11 +257,47 @@ static void test_effects(void)
     }
 }
 
+static char **cannot_list(const char *directory, GError **error)
+{
+    (void)directory;
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, "by the test");
+    return NULL;
+}
+
+/* A directory that does not tell is not one without a second file: nothing follows from it. */
+static void test_unlisted(void)
+{
+    static const struct row of[] = {
+        {TRY, TRUE, 1, 2, 0, FALSE, 0}, {PRO, TRUE, 2, 2, 0, FALSE, 0}, {REV, TRUE, 1, 2, 0, FALSE, 0}};
+    const struct profiles_port *usual = profile_port;
+    struct profiles_port failing = *usual;
+
+    failing.names = cannot_list;
+    for (gsize i = 0; i < G_N_ELEMENTS(of); i++) {
+        g_autoptr(Record) record = record_of(&of[i]);
+        const Engine engine = {.state_dir = profiles};
+        struct pair_facts facts = {0};
+        g_autoptr(GError) unknown = NULL, not_done = NULL;
+
+        put_all(&of[i]);
+        profile_port = &failing;
+        g_assert_false(edit_facts(record, 0, &facts, &unknown));
+        g_assert_error(unknown, G_FILE_ERROR, G_FILE_ERROR_IO);
+        if (of[i].state == REV) {
+            g_assert_false(edit_do(&engine, record, 0, ACTION_CANDIDATE_OFF, &not_done));
+            g_assert_error(not_done, G_FILE_ERROR, G_FILE_ERROR_IO);
+        }
+        profile_port = usual;
+        clean();
+    }
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     profiles = scratch_new();
     run = scratch_new();
+    g_test_add_func("/edit/unlisted", test_unlisted);
     g_test_add_func("/edit/parse", test_parse);
     g_test_add_func("/edit/refused", test_refused);
     g_test_add_func("/edit/facts", test_facts);
