@@ -156,9 +156,9 @@ class Life(SystemdCase):
 
     @explained
     def test_killed_for_memory(self):
-        """Memory has no limit in this container, so nothing is really short of it (test_memory.py has that): what is killed is
-        killed by hand. Nor may every machine lower oom_score_adj, by which the kernel goes; so it is raised: that reaches the agent, not
-        its checks."""
+        """Memory has no limit in this container, so nothing is really short of it (test_memory.py has that): what is
+        killed is killed by hand. Nor may every machine lower oom_score_adj, by which the kernel goes; so it is raised:
+        that reaches the agent, not its checks."""
         shown = self.unit(AGENT, "OOMPolicy", "OOMScoreAdjust")
         self.assertEqual(shown, {"OOMPolicy": "continue", "OOMScoreAdjust": "-900"})
         self.drop_in(AGENT, "OOMScoreAdjust=500\n")
