@@ -239,7 +239,7 @@ static void at_entry(pid_t pid, const struct __ptrace_syscall_info *info)
         get(pid, &r);
         r.THIRD /= 2;
         set(pid, &r);
-    } else if (fault.error && call->number != SYS_close) /* it is closed whatever close(2) says: its NOTES */
+    } else if (fault.error && call->number != SYS_close) /* Linux closes, whatever it answers */
         skip_call(pid);
     fault.pending = fault.error != 0 || strcmp(fault.name, "kill-after") == 0;
 }

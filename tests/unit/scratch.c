@@ -75,3 +75,17 @@ char *scratch_names(const Scratch *directory)
     g_ptr_array_add(names, NULL);
     return g_strjoinv(" ", (char **)names->pdata);
 }
+
+static char **cannot_list(const char *directory, GError **error)
+{
+    (void)directory;
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, "by the test");
+    return NULL;
+}
+
+struct profiles_port scratch_unlisted(void)
+{
+    struct profiles_port port = profiles_files;
+    port.names = cannot_list;
+    return port;
+}

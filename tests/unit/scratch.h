@@ -2,6 +2,8 @@
 /* A directory of a test's own, and what tests do with files in it. Whatever fails here ends the test. */
 #pragma once
 
+#include "profiles.h"
+
 #include <glib.h>
 
 typedef char Scratch; /* the directory's path */
@@ -19,3 +21,6 @@ char *scratch_get(const Scratch *directory, const char *name);
 
 /* The names in the directory in their order, a space between; caller frees. */
 char *scratch_names(const Scratch *directory);
+
+/* The files, but no directory can be listed (G_FILE_ERROR_IO): for `profile_port`. */
+struct profiles_port scratch_unlisted(void);

@@ -5,7 +5,6 @@
 
 #include "disk.h"
 #include "names.h"
-#include "profiles.h"
 #include "sample.h"
 #include "scratch.h"
 #include "store.h"
@@ -313,22 +312,14 @@ static void test_remembered_first_by_the_next_one(void)
     }
 }
 
-static char **cannot_list(const char *directory, GError **error)
-{
-    (void)directory;
-    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, "by the test");
-    return NULL;
-}
-
 /* A directory that does not tell: the profile's own file is put back all the same, and nobody calls it well.
  */
 static void unlisted(const struct scenario *scenario)
 {
     const struct profiles_port *usual = profile_port;
-    struct profiles_port failing = *usual;
+    const struct profiles_port failing = scratch_unlisted();
     struct fixture *f = begin(scenario);
 
-    failing.names = cannot_list;
     profile_port = &failing;
     g_assert_false(sweep(f));
     profile_port = usual;

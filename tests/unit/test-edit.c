@@ -5,7 +5,6 @@
 
 #include "names.h"
 #include "plan.h"
-#include "profiles.h"
 #include "sample.h"
 #include "scratch.h"
 
@@ -257,22 +256,14 @@ static void test_effects(void)
     }
 }
 
-static char **cannot_list(const char *directory, GError **error)
-{
-    (void)directory;
-    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, "by the test");
-    return NULL;
-}
-
 /* A directory that does not tell is not one without a second file: nothing follows from it. */
 static void test_unlisted(void)
 {
     static const struct row of[] = {
         {TRY, TRUE, 1, 2, 0, FALSE, 0}, {PRO, TRUE, 2, 2, 0, FALSE, 0}, {REV, TRUE, 1, 2, 0, FALSE, 0}};
     const struct profiles_port *usual = profile_port;
-    struct profiles_port failing = *usual;
+    const struct profiles_port failing = scratch_unlisted();
 
-    failing.names = cannot_list;
     for (gsize i = 0; i < G_N_ELEMENTS(of); i++) {
         g_autoptr(Record) record = record_of(&of[i]);
         const Engine engine = {.state_dir = profiles};
