@@ -59,6 +59,7 @@ static enum bus_error kind_of(const char *name)
                                        "org.freedesktop.NetworkManager.UnknownConnection",
                                        "org.freedesktop.NetworkManager.UnknownDevice",
                                        "org.freedesktop.NetworkManager.ConnectionNotActive",
+                                       "org.freedesktop.NetworkManager.Device.NotActive",
                                        "org.freedesktop.NetworkManager.Settings.InvalidConnection",
                                        NULL};
     static const char *const later[] = {

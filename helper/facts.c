@@ -253,14 +253,16 @@ static char *words_of_active(const NetworkDevice *device)
 static gboolean pair_facts(Engine *engine, const Record *record, int i, struct pair_facts *facts)
 {
     g_auto(NetworkDevice) device = {0};
-    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) error = NULL, elsewhere = NULL;
 
     if (!network_get_device(engine->network, record->pair[i].device, &device, &error) && later(error))
         return FALSE;
     facts->holder = holder_of(record, i, &device);
     /* A device that goes by another name now still has what was activated on it. */
-    if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid, NULL))
+    if (!device.object && network_profile_active(engine->network, record->pair[i].candidate.uuid, &elsewhere))
         facts->holder = HOLDER_CANDIDATE;
+    if (elsewhere)
+        return FALSE;
     if (!activation(engine, record, i, &device, facts))
         return FALSE;
     if (record->pair[i].edit && record->trial.state == TRIAL_PROMOTING && facts->holder == HOLDER_CANDIDATE &&

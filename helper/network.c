@@ -98,6 +98,23 @@ GVariant *network_call(Network *network, const char *path, const char *interface
     return call_to(network, network->nm_name, path, interface, method, owned, reply, error);
 }
 
+GVariant *network_ask(Network *network, const char *path, const char *interface, const char *method,
+                      GVariant *arguments, const char *reply, GError **error)
+{
+    GError *failure = NULL;
+    GVariant *answer = network_call(network, path, interface, method, arguments, reply, &failure);
+    if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_REFUSED))
+        failure->code = BUS_ERROR_LATER;
+    if (failure)
+        g_propagate_error(error, failure);
+    return answer;
+}
+
+static gboolean gone(const GError *error)
+{
+    return g_error_matches(error, BUS_ERROR, BUS_ERROR_GONE);
+}
+
 gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
                     GVariant *arguments, GError **error)
 {
@@ -107,22 +124,22 @@ gboolean network_do(Network *network, const char *path, const char *interface, c
 
 GVariant *network_properties(Network *network, const char *path, const char *interface, GError **error)
 {
-    g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
-                                             g_variant_new("(s)", interface), "(a{sv})", error);
+    g_autoptr(GVariant) reply = network_ask(network, path, DBUS_IFACE_PROPERTIES, "GetAll",
+                                            g_variant_new("(s)", interface), "(a{sv})", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
 GVariant *network_property(Network *network, const char *path, const char *interface, const char *name,
                            const char *type, GError **error)
 {
-    g_autoptr(GVariant) reply = network_call(network, path, DBUS_IFACE_PROPERTIES, "Get",
-                                             g_variant_new("(ss)", interface, name), "(v)", error);
+    g_autoptr(GVariant) reply = network_ask(network, path, DBUS_IFACE_PROPERTIES, "Get",
+                                            g_variant_new("(ss)", interface, name), "(v)", error);
     g_autoptr(GVariant) box = reply ? g_variant_get_child_value(reply, 0) : NULL;
     g_autoptr(GVariant) value = box ? g_variant_get_variant(box) : NULL;
 
     if (!value || g_variant_is_of_type(value, G_VARIANT_TYPE(type)))
         return g_steal_pointer(&value);
-    g_set_error(error, BUS_ERROR, BUS_ERROR_REFUSED, "NetworkManager's %s is no %s", name, type);
+    g_set_error(error, BUS_ERROR, BUS_ERROR_LATER, "NetworkManager's %s is no %s", name, type);
     return NULL;
 }
 
@@ -203,8 +220,8 @@ void network_profile_clear(NetworkProfile *profile)
 gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
 {
     g_auto(NetworkProfile) profile = {0};
-    g_autoptr(GVariant) found = network_call(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS,
-                                             "GetConnectionByUuid", g_variant_new("(s)", uuid), "(o)", error);
+    g_autoptr(GVariant) found = network_ask(network, NM_SETTINGS_PATH, NM_IFACE_SETTINGS,
+                                            "GetConnectionByUuid", g_variant_new("(s)", uuid), "(o)", error);
     if (!found)
         return FALSE;
     g_variant_get(found, "(o)", &profile.object);
@@ -217,7 +234,7 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     if (!profile.filename)
         profile.filename = g_strdup("");
     g_autoptr(GVariant) settings =
-        network_call(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+        network_ask(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     if (!settings)
         return FALSE;
     profile.settings = g_variant_get_child_value(settings, 0);
@@ -251,24 +268,30 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_id, g_free);
 }
 
-static char *device_by_port(Network *network, const char *interface)
+static char *device_by_port(Network *network, const char *interface, GError **error)
 {
-    g_autoptr(GVariant) objects = network_call(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS,
-                                               "GetManagedObjects", NULL, SETTINGS_OBJECTS, NULL);
-    return objects ? settings_device_among(objects, interface) : NULL;
+    char *object = NULL;
+    g_autoptr(GVariant) objects = network_ask(network, NM_PATH_OBJECTS, DBUS_IFACE_OBJECTS,
+                                              "GetManagedObjects", NULL, SETTINGS_OBJECTS, error);
+    if (!objects)
+        return NULL;
+    object = settings_device_among(objects, interface);
+    if (!object)
+        g_set_error(error, BUS_ERROR, BUS_ERROR_GONE, "NetworkManager has no device %s", interface);
+    return object;
 }
 
 char *network_find_device(Network *network, const char *interface, GError **error)
 {
     char *object = NULL;
     g_autoptr(GError) failure = NULL;
-    g_autoptr(GVariant) found = network_call(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
-                                             g_variant_new("(s)", interface), "(o)", &failure);
+    g_autoptr(GVariant) found = network_ask(network, NM_PATH, NM_IFACE, "GetDeviceByIpIface",
+                                            g_variant_new("(s)", interface), "(o)", &failure);
     if (found)
         g_variant_get(found, "(o)", &object);
-    else if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_GONE))
-        object = device_by_port(network, interface);
-    if (!object)
+    else if (gone(failure))
+        return device_by_port(network, interface, error);
+    else
         g_propagate_error(error, g_steal_pointer(&failure));
     return object;
 }
@@ -292,9 +315,14 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     g_variant_lookup(all, "ActiveConnection", "o", &active);
     device.active = object_or_null(active);
     if (device.active) {
-        /* It may have ended since: then there is none. */
-        g_autoptr(GVariant) connection = network_properties(network, device.active, NM_IFACE_ACTIVE, NULL);
-        if (connection) {
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(GVariant) connection =
+            network_properties(network, device.active, NM_IFACE_ACTIVE, &failure);
+        if (!connection && !gone(failure)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        if (connection) { /* else it has ended since: then there is none */
             g_variant_lookup(connection, "Uuid", "s", &device.active_uuid);
             g_variant_lookup(connection, "Id", "s", &device.active_id);
             g_variant_lookup(connection, "State", "u", &device.active_state);
@@ -334,8 +362,8 @@ gboolean network_active_state(Network *network, const char *active, guint32 *ret
 
 GVariant *network_applied(Network *network, const char *device_object, GError **error)
 {
-    g_autoptr(GVariant) reply = network_call(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
-                                             g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
+    g_autoptr(GVariant) reply = network_ask(network, device_object, NM_IFACE_DEVICE, "GetAppliedConnection",
+                                            g_variant_new("(u)", 0), "(a{sa{sv}}t)", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
@@ -349,9 +377,14 @@ static GPtrArray *activations_of(Network *network, const char *uuid, GError **er
     if (!list)
         return NULL;
     for (char **path = paths; path && *path; path++) {
-        g_autoptr(GVariant) active = network_property(network, *path, NM_IFACE_ACTIVE, "Uuid", "s", NULL);
+        g_autoptr(GError) failure = NULL;
+        g_autoptr(GVariant) active = network_property(network, *path, NM_IFACE_ACTIVE, "Uuid", "s", &failure);
         if (active && strcmp(g_variant_get_string(active, NULL), uuid) == 0)
             g_ptr_array_add(found, g_strdup(*path));
+        if (!active && !gone(failure)) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return NULL;
+        }
     }
     return g_steal_pointer(&found);
 }

@@ -22,6 +22,10 @@ Bus *network_bus(Network *network);
 /* One call to the NM that the last look found. NULL with a BUS_ERROR. Caller unrefs. */
 GVariant *network_call(Network *network, const char *path, const char *interface, const char *method,
                        GVariant *arguments, const char *reply, GError **error);
+/* The same for a question. Where NM refuses to answer, that says nothing about what was asked
+ * (BUS_ERROR_LATER); BUS_ERROR_GONE does. So do all functions below that ask. */
+GVariant *network_ask(Network *network, const char *path, const char *interface, const char *method,
+                      GVariant *arguments, const char *reply, GError **error);
 /* The same for a method that answers nothing of interest. FALSE with a BUS_ERROR. */
 gboolean network_do(Network *network, const char *path, const char *interface, const char *method,
                     GVariant *arguments, GError **error);
@@ -97,7 +101,7 @@ char **network_activations(Network *network);
  * (yet), or has no device. */
 gboolean network_activation(Network *network, const char *active, char **ret_uuid, char **ret_interface);
 
-/* What runs on the device (a{sa{sv}}, without secrets; caller unrefs). */
+/* What runs on the device (a{sa{sv}}, without secrets; caller unrefs). BUS_ERROR_GONE: nothing (yet). */
 GVariant *network_applied(Network *network, const char *device_object, GError **error);
 
 /* Checkpoints. Times: CLOCK_BOOTTIME in ms; timeouts: whole seconds from now. */

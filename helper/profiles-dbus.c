@@ -64,7 +64,7 @@ static char **objects(GError **error)
     char **paths = NULL;
 
     if (answers(error))
-        reply = network_call(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "ListConnections", NULL, "(ao)", error);
+        reply = network_ask(nm, NM_SETTINGS_PATH, NM_IFACE_SETTINGS, "ListConnections", NULL, "(ao)", error);
     if (reply)
         g_variant_get(reply, "(^ao)", &paths);
     return paths;
@@ -114,7 +114,7 @@ static gboolean add_secrets(NMConnection *connection, const char *object, GVaria
 static NMConnection *connection_of(const char *object, GError **error)
 {
     g_autoptr(GVariant) reply =
-        network_call(nm, object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+        network_ask(nm, object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     g_autoptr(GVariant) settings = reply ? g_variant_get_child_value(reply, 0) : NULL;
     g_autoptr(NMConnection) connection =
         settings ? libnm()->simple_connection_new_from_dbus(settings, error) : NULL;

@@ -305,7 +305,7 @@ static int64_t wake(const struct trial *trial, const struct facts *facts)
     for (int i = 0; i < n_pairs(trial); i++) {
         if (facts->pair[i].other_since_ms != 0 && trial->pair[i].was_active)
             at = earlier(at, later_by(facts->pair[i].other_since_ms, TRIAL_SUPERSEDED_MS));
-        /* It may be an answer that NetworkManager refused, and no signal follows that. */
+        /* Where the answer was behind, or wrong, no signal need follow. */
         if (facts->pair[i].activation == ACTIVATION_PENDING)
             at = earlier(at, later_by(facts->now_ms, TRIAL_RETRY_MS));
     }

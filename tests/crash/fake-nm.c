@@ -19,7 +19,7 @@
 
 struct fake fake;
 guint fake_changes;
-void (*fake_before)(const char *call, const char *what);
+gboolean (*fake_before)(const char *call, const char *what);
 void (*fake_came_up)(const char *uuid, const char *device, gboolean again);
 
 /* Profiles */

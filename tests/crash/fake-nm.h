@@ -48,5 +48,7 @@ extern guint fake_changes;
 char *fake_digest(void);
 /* What it tells of each profile that has come up; `again`: it was restarted, and took it over. */
 extern void (*fake_came_up)(const char *uuid, const char *device, gboolean again);
-/* What it asks before each call. */
-extern void (*fake_before)(const char *call, const char *what);
+/* Whether a call of that name only asks: the trial must end as it would have without a refusal of it. */
+gboolean fake_is_question(const char *call);
+/* What it asks before each call; TRUE: it refuses it. */
+extern gboolean (*fake_before)(const char *call, const char *what);

@@ -550,14 +550,14 @@ char *disk_digest(void)
     return g_strdup(g_checksum_get_string(sum));
 }
 
-char *disk_files_digest(void)
+char *disk_files_digest(gboolean temporaries)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autoptr(GPtrArray) paths = disk_paths();
 
     for (guint i = 0; i < paths->len; i++) {
         const GString *content = disk_get(paths->pdata[i]);
-        if (is_volatile(paths->pdata[i]) || strstr(paths->pdata[i], "/.") ||
+        if (is_volatile(paths->pdata[i]) || (!temporaries && strstr(paths->pdata[i], "/.")) ||
             g_str_has_suffix(paths->pdata[i], "/" NM_TRIAL_LOCK))
             continue;
         g_checksum_update(sum, paths->pdata[i], (gssize)strlen(paths->pdata[i]) + 1);

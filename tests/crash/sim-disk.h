@@ -31,8 +31,8 @@ void disk_cut(guint choice);
 
 /* Of all that decides what can come: the files, and what of them is not durable. Caller frees. */
 char *disk_digest(void);
-/* Of the files that last, as they are now, without temporary ones and the lock. Caller frees. */
-char *disk_files_digest(void);
+/* Of the files that last, as they are now, without the lock; `temporaries`: those, too. Caller frees. */
+char *disk_files_digest(gboolean temporaries);
 /* Of the files that a cut would leave. Caller frees. */
 char *disk_cut_digest(guint choice);
 

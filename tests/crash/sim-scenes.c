@@ -141,7 +141,7 @@ const struct sim_scene sim_scenes[] = {
     {"nm-restart",
      FILES("lan", "new"),
      ETH0("new"),
-     {{0, "start new" MANUAL, 0}, {1000, "kill-nm", -1}, {5000, "confirm", 0}},
+     {{0, "start new" MANUAL, 0}, {1000, "kill-nm", -1}, {9000, "confirm", 0}},
      "confirmed",
      TRUE},
     {"guarded-boot",

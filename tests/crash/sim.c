@@ -32,9 +32,11 @@ static struct {
     struct cut cut[CUTS_MAX];
     int replayed; /* cuts of `cut` that are still to come, in a replay */
     gboolean replay;
-    GRand *walk;    /* a random walk takes its cuts by this; NULL: none */
-    guint op, seen; /* the counter; the changes at the last place for a cut */
-    guint every;    /* of the second cuts only one in so many; 1: all */
+    GRand *walk;        /* a random walk takes its cuts by this; NULL: none */
+    guint op, seen;     /* the counter; the changes at the last place for a cut */
+    gboolean refused;   /* this call is */
+    gboolean disturbed; /* by a cut that may change how it ends */
+    guint every;        /* of the second cuts only one in so many; 1: all */
     FILE *people;
     sigjmp_buf top;
 } sim;
@@ -76,7 +78,7 @@ void sim_say(const char *format, ...)
 
 gboolean sim_undisturbed(void)
 {
-    return sim.depth == 0;
+    return !sim.disturbed;
 }
 
 /* Cuts */
@@ -98,6 +100,10 @@ static gboolean take(const struct cut *cut)
     sim_say("== cut %u%c%u", cut->op, cut->kind, cut->choice);
     if (cut->kind == CUT_TORN)
         return TRUE;
+    if (cut->kind == CUT_REFUSED) {
+        sim.refused = TRUE;
+        return FALSE;
+    }
     if (cut->kind == CUT_NETWORK) {
         world_network_died();
         return FALSE;
@@ -114,6 +120,7 @@ static gboolean remember(const struct cut *cut)
 {
     sim.cut[sim.depth++] = *cut;
     sim.seen = 0;
+    sim.disturbed |= cut->kind != CUT_REFUSED;
     return take(cut);
 }
 
@@ -155,7 +162,8 @@ static gboolean is_new(const struct cut *cut)
 static gboolean try_cut(enum cut_kind kind, guint choice, gboolean *ret_torn)
 {
     const struct cut cut = {sim.op, kind, choice};
-    if (!is_new(&cut) || (sim.depth > 0 && sim.every > 1 && walk_figures->tried++ % sim.every))
+    if ((kind != CUT_REFUSED && !is_new(&cut)) ||
+        (sim.depth > 0 && sim.every > 1 && walk_figures->tried++ % sim.every))
         return FALSE;
     return branch(&cut, ret_torn);
 }
@@ -175,11 +183,12 @@ static gboolean all_cuts(gboolean at_write, gboolean at_network, gboolean *ret_t
 
 static gboolean random_cut(gboolean at_write, gboolean at_network)
 {
-    static const enum cut_kind kinds[] = {CUT_KILL, CUT_POWER, CUT_POWER, CUT_TORN, CUT_NETWORK};
+    static const enum cut_kind kinds[] = {CUT_KILL, CUT_POWER, CUT_POWER, CUT_TORN, CUT_NETWORK, CUT_REFUSED};
     struct cut cut = {.op = sim.op, .kind = kinds[g_rand_int_range(sim.walk, 0, G_N_ELEMENTS(kinds))]};
 
-    if (g_rand_int_range(sim.walk, 0, WALK_ODDS) || sim.depth == sim.depth_max ||
-        (cut.kind == CUT_TORN && !at_write) || (cut.kind == CUT_NETWORK && (!at_network || !fake_running())))
+    if (g_rand_int_range(sim.walk, 0, WALK_ODDS) || sim.depth >= sim.depth_max ||
+        (cut.kind == CUT_TORN && !at_write) ||
+        ((cut.kind == CUT_NETWORK || cut.kind == CUT_REFUSED) && (!at_network || !fake_running())))
         return FALSE;
     if (cut.kind == CUT_POWER)
         cut.choice = (guint)g_rand_int_range(sim.walk, 0, (gint32)disk_cuts());
@@ -208,6 +217,9 @@ static gboolean operation(const char *call, const char *what, gboolean at_networ
     }
     if (sim.walk)
         return random_cut(at_write, at_network);
+    /* a refusal hits whoever asks, and what it knows so far: once for each question */
+    if (at_network && sim.depth == 0 && !sim.replay && try_cut(CUT_REFUSED, 0, &torn))
+        return FALSE;
     /* where nothing has changed since, a cut leaves what the last one left */
     if (sim.replay || sim.depth >= sim.depth_max || (sim.seen == changes && !at_write))
         return FALSE;
@@ -221,9 +233,14 @@ static gboolean on_disk(const char *call, const char *path)
     return operation(call, path, FALSE);
 }
 
-static void on_network(const char *call, const char *what)
+static gboolean on_network(const char *call, const char *what)
 {
     (void)operation(call, what, TRUE);
+    if (!sim.refused)
+        return FALSE;
+    sim.refused = FALSE;
+    sim.disturbed |= !fake_is_question(call) || world_running() != SIM_AGENT;
+    return TRUE;
 }
 
 /* The end of a life */
@@ -257,12 +274,22 @@ static void check_story(void)
         sim_broken("undisturbed, it ended with %s, not %s", reason ? reason : "nothing", sim.scene->verdict);
 }
 
+static gboolean was_refused(void)
+{
+    for (int i = 0; i < sim.depth; i++)
+        if (sim.cut[i].kind == CUT_REFUSED)
+            return TRUE;
+    return FALSE;
+}
+
 /* Promise 6: doing it twice is doing it once. */
 static void check_twice(void)
 {
-    g_autofree char *before = disk_files_digest();
+    if (was_refused()) /* a delivery whose trial NetworkManager refused is tried again */
+        world_boot_again();
+    g_autofree char *before = disk_files_digest(FALSE);
     world_boot_again();
-    g_autofree char *after = disk_files_digest();
+    g_autofree char *after = disk_files_digest(FALSE);
     if (strcmp(before, after) != 0)
         sim_broken("promise 6: one more boot changed the files");
     show_disk("end", TRUE);
@@ -277,7 +304,7 @@ static void live(void)
     world_live();
     show_disk("end", FALSE);
     check_network();
-    if (sim.depth == 0)
+    if (sim_undisturbed())
         check_story();
     sim.depth_max = 0; /* no more cuts */
     check_twice();

@@ -141,7 +141,7 @@ void walk_tell_story(const struct sim_scene *scene)
 
 void walk_judge(const char *id, const char *moment, gboolean swept, const char *answered)
 {
-    g_autofree char *disk = disk_files_digest();
+    g_autofree char *disk = disk_files_digest(swept);
     g_autofree char *all =
         g_strdup_printf("judged %s %s %d %s %s", told->name, moment, swept, answered ? answered : "-", disk);
 
@@ -150,5 +150,5 @@ void walk_judge(const char *id, const char *moment, gboolean swept, const char *
     walk_figures->disks++;
     fprintf(oracle, "{\"replay\": \"sim --replay %s\", \"moment\": \"%s\", \"answered\": %s%s%s, ", id,
             moment, answered ? "\"" : "", answered ? answered : "null", answered ? "\"" : "");
-    say_files(TRUE);
+    say_files(swept);
 }

@@ -10,6 +10,7 @@ enum cut_kind {
     CUT_KILL = 'k',    /* the process dies before the operation */
     CUT_TORN = 't',    /* ... in the middle of its write */
     CUT_NETWORK = 'n', /* NetworkManager dies there */
+    CUT_REFUSED = 'r', /* NetworkManager refuses that call; the process goes on */
     CUT_POWER = 'p',   /* the power is cut; `choice`: which of the disks that this may leave */
 };
 

@@ -412,7 +412,7 @@ static void test_files_sent(void)
         send_files(attacker, self);
         g_variant_unref(ask(bus, "GetId", NULL, "(s)", NULL));
     }
-    g_assert_cmpuint(open_files(), ==, before);
+    g_assert_cmpuint(open_files(), <=, before); /* GLib closes one of its own meanwhile */
     g_assert_true(g_dbus_connection_close_sync(attacker, NULL, NULL));
     g_clear_pointer(&bus, bus_unref);
     daemon_down(daemon);
