@@ -72,8 +72,6 @@
 #define NM_IFACE_DEVICE "org.freedesktop.NetworkManager.Device"
 #define NM_IFACE_ACTIVE "org.freedesktop.NetworkManager.Connection.Active"
 #define NM_IFACE_CHECKPOINT "org.freedesktop.NetworkManager.Checkpoint"
-#define NM_IFACE_IP4 "org.freedesktop.NetworkManager.IP4Config"
-#define NM_IFACE_IP6 "org.freedesktop.NetworkManager.IP6Config"
 #define NM_DISPATCHER_BUS_NAME "org.freedesktop.nm_dispatcher"
 #define DBUS_NAME "org.freedesktop.DBus"
 #define DBUS_PATH "/org/freedesktop/DBus"

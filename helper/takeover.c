@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "takeover.h"
 
-#include <errno.h>
-#include <linux/rtnetlink.h>
+#include "rtnetlink.h"
+
 #include <net/if.h>
 #include <stdio.h>
-#include <sys/socket.h>
 #include <sys/times.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
-#define ANSWER_S 1
 /* A 32-bit kernel of 1000 Hz computes the times of its addresses wrongly from here on: jiffies * 100
  * overflows (net/ipv4/devinet.c, cstamp_delta()). */
 #define NARROW_LIMIT_S 42949
@@ -79,9 +77,10 @@ struct seen {
     gboolean younger; /* one is not */
 };
 
-static void look_at(const struct nlmsghdr *header, struct seen *seen)
+static void look_at(const struct nlmsghdr *header, gpointer data)
 {
     const struct ifaddrmsg *address = NLMSG_DATA(header);
+    struct seen *seen = data;
     int left = (int)IFA_PAYLOAD(header);
 
     if (header->nlmsg_type != RTM_NEWADDR || left < 0 || (int)address->ifa_index != seen->ifindex)
@@ -97,45 +96,16 @@ static void look_at(const struct nlmsghdr *header, struct seen *seen)
     }
 }
 
-/* One datagram of the answer. FALSE: it was the last one, or is none. */
-static gboolean read_answer(int fd, struct seen *seen)
-{
-    union { /* aligned as the messages are */
-        struct nlmsghdr header;
-        char bytes[32768];
-    } answer;
-    ssize_t n = recv(fd, &answer, sizeof answer, 0);
-
-    if (n < 0)
-        return errno == EINTR;
-    gint64 left = n; /* signed: what the last message lacks to its alignment is taken off, too */
-    for (const struct nlmsghdr *header = &answer.header; NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left)) {
-        if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
-            return FALSE;
-        look_at(header, seen);
-    }
-    return n > 0;
-}
-
 static void look_at_addresses(struct seen *seen)
 {
-    const struct timeval limit = {.tv_sec = ANSWER_S};
     const struct {
         struct nlmsghdr header;
         struct ifaddrmsg message;
     } request = {.header = {.nlmsg_len = sizeof request,
                             .nlmsg_type = RTM_GETADDR,
                             .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
-    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
-    if (fd < 0)
-        return;
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0 &&
-        send(fd, &request, sizeof request, 0) == (ssize_t)sizeof request)
-        while (read_answer(fd, seen))
-            ;
-    close(fd);
+    (void)rtnetlink_dump(&request, sizeof request, look_at, seen);
 }
 
 static gboolean times_overflow(void)

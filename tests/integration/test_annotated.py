@@ -134,7 +134,7 @@ class StartsNothing(AnnotatedCase):
         self.device.kill_nm()
         self.dealt_with("eth0 up good", count)
         self.assert_no_trial()
-        self.assertTrue(self.said("starts no trial: NetworkManager was restarted"))
+        wait_for("the word", lambda: self.said("starts no trial: NetworkManager was restarted"))
         self.up()  # now somebody does
         self.opened()
 
