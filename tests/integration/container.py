@@ -12,10 +12,11 @@ BOX = "/run/box"
 VOLUME = "/var/lib/nm-trial"
 # A root of its own: the image's programs read-only, and what the container is given.
 MAKE = f"""set -e
+image=$1
 mkdir -p {BOX} {VOLUME} && mount -t tmpfs -o mode=0755 tmpfs {BOX} && cd {BOX}
 mkdir -p etc run/dbus var/lib/nm-trial proc sys dev tmp usr root
-for dir in bin sbin lib lib64; do [ ! -L /$dir ] || ln -s "$(readlink /$dir)" $dir; done
-mount --rbind /usr usr && mount --rbind /proc proc && mount --rbind /sys sys && mount --rbind /dev dev
+for dir in bin sbin lib lib64; do [ ! -L "$image/$dir" ] || ln -s "$(readlink "$image/$dir")" $dir; done
+mount --rbind "$image/usr" usr && mount --rbind /proc proc && mount --rbind /sys sys && mount --rbind /dev dev
 mount --bind /run/dbus run/dbus && mount --bind {VOLUME} var/lib/nm-trial
 cp /etc/passwd /etc/group etc/ && ln -s /run var/run
 [ ! -d /run/balena ] || (mkdir tmp/balena && mount --bind /run/balena tmp/balena)
@@ -29,6 +30,8 @@ class Contained(Case):
     watched = True
     strays = True
     host_files = True
+    image = ""  # the root whose programs it has: this machine's, by default
+    programs = "/image"  # where nm-trial is in it
     process = "/image/nm-trial agent"
     host_run = True  # where NetworkManager keeps what a reboot drops: edits are tried there
 
@@ -49,9 +52,9 @@ class Contained(Case):
         """As an engine does after the host is up."""
         script = MAKE + (HOST_FILES if self.host_files else "") + (HOST_RUN if self.host_run else "")
         script += "mkdir image && mount --bind /var/lib/image image\n" \
-            f"exec chroot {BOX} env PATH=/image:$PATH {self.process}\n"
+            f"exec chroot {BOX} env PATH={self.programs}:$PATH {self.process}\n"
         self.log = open(self.device.dir / "agent.log", "ab")
-        command = self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script)
+        command = self.device.inside("unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", self.image)
         self.container = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
                                           start_new_session=True)
         self.addCleanup(self.end_container)
@@ -72,7 +75,7 @@ class Contained(Case):
     def inside(self, *command, timeout=60):
         """As `docker exec`."""
         enter = ["nsenter", "-t", str(self.agent()), "-m", "-n", "-p", "-r", "-w", "--", "env", "-i",
-                 "PATH=/image:/usr/sbin:/usr/bin", *map(str, command)]
+                 f"PATH={self.programs}:/usr/sbin:/usr/bin", *map(str, command)]
         return subprocess.run(enter, check=False, capture_output=True, text=True, timeout=timeout)
 
     def trial(self, *arguments, status=0, timeout=60):
