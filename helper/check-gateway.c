@@ -35,10 +35,11 @@ static void start(struct question *question)
 static void prepare(GTask *task)
 {
     struct check *check = g_task_get_task_data(task);
+    int ifindex = (int)if_nametoindex(check->iface);
 
     for (guint i = 0; i < N_FAMILIES; i++)
         if (check_counted(check) & check_families[i].bit)
-            check->gateway[i] = gateway_of((int)if_nametoindex(check->iface), families[i]);
+            check->gateway[i] = gateway_of(ifindex, families[i]);
     if (!check->gateway[0] && !check->gateway[1])
         check_say(check, "no default gateway on %s", check->iface);
     else

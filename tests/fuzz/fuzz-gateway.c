@@ -2,17 +2,13 @@
 /* The kernel's list of routes, in which a default gateway is looked for. Each piece of the input is a route,
  * mostly well-formed, or any bytes. What is found is the gateway of a default route of this interface in the
  * main table, the one with the lowest metric; nothing behind a datagram's end is looked at. */
-#include "fuzz.h"
+#include "dump.h"
 
 #include "gateway.h"
 #include "netlink.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <linux/rtnetlink.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
 
 #define IFINDEX 7
 
@@ -29,7 +25,6 @@ enum oddity {
     ODD_TABLE,
     ODD_INTERFACE,
     ODD_HOP,
-    ODDITIES,
 };
 
 /* Its gateway tells its metric. */
@@ -70,58 +65,15 @@ static void append_route(uint8_t kind, uint8_t metric)
         best = metric;
 }
 
-static void append_anything(void)
+static gboolean append(uint8_t kind)
 {
-    size_t size = 0;
-    const uint8_t *bytes = fuzz_some(input, &size);
-
-    if (netlink_append_bytes(bytes, size))
-        unknown = TRUE;
-}
-
-int __wrap_socket(int domain, int type, int protocol);
-int __wrap_socket(int domain, int type, int protocol)
-{
-    g_assert_true(domain == AF_NETLINK && (type & SOCK_CLOEXEC) && protocol == NETLINK_ROUTE);
-    return eventfd(0, EFD_CLOEXEC);
-}
-
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t size);
-int __wrap_setsockopt(int fd, int level, int option, const void *value, socklen_t size)
-{
-    (void)fd, (void)option, (void)value, (void)size;
-    return level == SOL_SOCKET ? 0 : -1; /* an old kernel, which says more than was asked for */
-}
-
-ssize_t __wrap_send(int fd, const void *data, size_t size, int flags);
-ssize_t __wrap_send(int fd, const void *data, size_t size, int flags)
-{
-    (void)fd, (void)flags;
-    g_assert_cmpuint(((const struct nlmsghdr *)data)->nlmsg_len, ==, size);
-    return (ssize_t)size;
-}
-
-ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
-ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
-{
-    uint8_t kind;
-
-    (void)fd, (void)flags;
-    netlink_end();
-    errno = EAGAIN; /* the time limit */
-    if (input->left == 0)
-        return -1;
-    netlink_begin();
-    do {
-        kind = fuzz_byte(input);
-        if (kind & 1)
-            append_anything();
-        else if (kind & 2)
-            append_route(kind, fuzz_byte(input));
-        else
-            ended = netlink_append(NLMSG_DONE, 0, "\0\0\0", 4) || ended;
-    } while ((kind & 4) && input->left > 0 && !ended);
-    return netlink_receive(buffer, size);
+    if (kind & 1)
+        unknown = dump_append_anything() || unknown;
+    else if (kind & 2)
+        append_route(kind, fuzz_byte(input));
+    else
+        ended = netlink_append(NLMSG_DONE, 0, "\0\0\0", 4) || ended;
+    return (kind & 4) && !ended;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -129,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct bytes in = {data, size};
 
     input = &in;
+    dump_begin(&in, append);
     unknown = ended = FALSE;
     best = -1;
     g_autofree char *gateway = gateway_of(IFINDEX, AF_INET), *wanted = g_strdup_printf("10.0.0.%d", best);
