@@ -93,3 +93,20 @@ class Contained(Case):
         """There is no journal in a container: the lines go to its standard error."""
         text = (self.device.dir / "agent.log").read_text(errors="replace")
         return [line for line in text.splitlines() if re.search(pattern, line, re.I)]
+
+
+class Trials(Contained):
+    """What each of them can do."""
+
+    def test_a_trial_from_within(self):
+        self.candidate()
+        trial = self.start("good", "--hold", "1s")
+        self.assert_promoted(trial, "good", "checks-passed")
+        self.assert_boots("good")
+
+    def test_a_bad_one_and_a_power_cut(self):
+        self.bad()
+        trial = self.wait_manual("bad")
+        self.reboot()
+        self.assert_reverted(trial, "bad", "unconfirmed-reboot")
+        self.device.wait_active("lan")

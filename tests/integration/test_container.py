@@ -7,6 +7,7 @@ import signal
 import unittest
 
 from case import background, keyfile, wait_for
+import container
 from container import Contained
 from edited import BAD, NEW, OLD
 
@@ -14,26 +15,13 @@ from edited import BAD, NEW, OLD
 ENTRY = pathlib.Path(__file__).resolve().parents[2] / "packaging/container/entry"
 
 
-class WithTheHostsFiles(Contained):
+class WithTheHostsFiles(container.Trials):
     """The host's profile directory, its D-Bus socket, and NetworkManager's directory in /run."""
 
     def annotated(self, name="good", **more):
         self.own.add(name)
         user = "nm-trial.replaces=lan\nnm-trial.timeout=6s\nnm-trial.hold=1s\n" + more.pop("user", "")
         return self.candidate(name, ipv6=f"method=disabled\n\n[user]\n{user}", **more)
-
-    def test_a_trial_from_within(self):
-        self.candidate()
-        trial = self.start("good", "--hold", "1s")
-        self.assert_promoted(trial, "good", "checks-passed")
-        self.assert_boots("good")
-
-    def test_a_bad_one_and_a_power_cut(self):
-        self.bad()
-        trial = self.wait_manual("bad")
-        self.reboot()
-        self.assert_reverted(trial, "bad", "unconfirmed-reboot")
-        self.device.wait_active("lan")
 
     def test_an_activation_on_the_host_starts_a_trial(self):
         self.annotated()

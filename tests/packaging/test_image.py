@@ -4,7 +4,7 @@ Debian's mirror, so a root by debootstrap has its name."""
 import json
 import subprocess
 
-from container import Contained
+import container
 from nspawn import MIRROR, made_once
 from packages import OUT, SOURCE, VERSION
 
@@ -27,7 +27,7 @@ def slim(root):
                    stdout=subprocess.DEVNULL)
 
 
-class Image(Contained):
+class Image(container.Trials):
     programs = "/usr/sbin"
     process = "/usr/sbin/nm-trial-entry"
 
@@ -39,8 +39,7 @@ class Image(Contained):
         buildah("commit", "--rm", base, BASE)
         buildah("build", "--isolation", "chroot", "--pull=never", "--file", SOURCE / "packaging/container/Dockerfile",
                 "--ignorefile", SOURCE / ".gitignore", "--tag", NAME, SOURCE)
-        container = buildah("from", "--pull=never", NAME)
-        cls.image = buildah("mount", container)
+        cls.image = buildah("mount", buildah("from", "--pull=never", NAME))
         cls.addClassCleanup(buildah, "rmi", "--all", "--force")
         cls.addClassCleanup(buildah, "rm", "--all")
 
@@ -48,19 +47,3 @@ class Image(Contained):
         told = json.loads(buildah("inspect", "--type", "image", NAME))["OCIv1"]["config"]
         self.assertEqual((told["Cmd"], list(told["Volumes"])), ([self.process], ["/var/lib/nm-trial"]))
         self.assertEqual(self.trial("--version").stdout, f"nm-trial {VERSION}\n")
-
-    def test_a_trial_from_within(self):
-        self.candidate()
-        trial = self.start("good", "--hold", "1s")
-        self.assert_promoted(trial, "good", "checks-passed")
-        self.assert_boots("good")
-
-    def test_a_bad_one_and_a_power_cut(self):
-        self.bad()
-        trial = self.wait_manual("bad")
-        self.reboot()
-        self.assert_reverted(trial, "bad", "unconfirmed-reboot")
-        self.device.wait_active("lan")
-
-
-del Contained  # unittest would run it, too
