@@ -86,16 +86,16 @@ void network_set_limit(Network *network, gint64 until_ms)
 
 enum network_state network_look(Network *network, char **ret_why)
 {
-    if (fake_before)
-        (void)fake_before("look", "");
+    gboolean refused = fake_before && fake_before("look", "");
     g_clear_pointer(&network->name, g_free);
     if (fake.running)
         network->name = g_strdup_printf(":1.%u", fake.bus_name);
-    if (fake.running && !is_starting())
+    if (fake.running && !is_starting() && !refused)
         return NETWORK_READY;
     if (ret_why)
-        *ret_why = g_strdup(fake.running ? "NetworkManager is still in its startup"
-                                         : "NetworkManager is not running");
+        *ret_why = g_strdup(!fake.running ? "NetworkManager is not running"
+                            : refused     ? "NetworkManager does not answer"
+                                          : "NetworkManager is still in its startup");
     return NETWORK_AWAY;
 }
 
