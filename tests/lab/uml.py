@@ -27,7 +27,7 @@ MEMORY = "384M"
 
 # User Mode Linux 6.1 has room for AVX-512's registers; what it gives back of a processor that has more (AMX) is refused, and
 # it dies: "ptrace set fp regs failed". Where it cannot ask for them it takes the older call, which has those of SSE, so the
-# machine's glibc must use no others: it printed "%s" in the place of names.
+# machine's glibc must use no others: it printed "%s" in the place of names. (Without the last two of HWCAPS it hung, once.)
 PTRACE, GETREGSET, SETREGSET, XSTATE = 101, 0x4204, 0x4205, 0x202  # x86-64's
 HWCAPS = "-AVX,-AVX2,-AVX512F,-AVX512VL,-AVX512BW,-AVX_Fast_Unaligned_Load,-Prefer_No_VZEROUPPER"
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # BPF
