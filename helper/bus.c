@@ -63,9 +63,8 @@ static enum bus_error kind_of(const char *name)
                                        "org.freedesktop.NetworkManager.Settings.InvalidConnection",
                                        NULL};
     static const char *const later[] = {
-        "org.freedesktop.DBus.Error.NoReply",        "org.freedesktop.DBus.Error.ServiceUnknown",
-        "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.Timeout",
-        "org.freedesktop.DBus.Error.Disconnected",   NULL};
+        "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.DBus.Error.ServiceUnknown",
+        "org.freedesktop.DBus.Error.NameHasNoOwner", "org.freedesktop.DBus.Error.Timeout", NULL};
 
     if (strcmp(name, "org.freedesktop.systemd1.NoSuchUnit") == 0)
         return BUS_ERROR_NO_UNIT;
@@ -128,7 +127,9 @@ static void take_reply(struct call *call, sd_bus_message *message)
     const sd_bus_error *refused = sd_bus_message_get_error(message);
 
     if (refused) {
-        g_set_error_literal(&call->error, BUS_ERROR, (int)kind_of(refused->name),
+        /* of a connection that closes, sd-bus' own word: by systemd's release NoReply, or the errno's name */
+        gboolean lost = sd_bus_is_open(call->bus->sd) <= 0;
+        g_set_error_literal(&call->error, BUS_ERROR, lost ? BUS_ERROR_LATER : (int)kind_of(refused->name),
                             refused->message ? refused->message : refused->name);
         return;
     }
