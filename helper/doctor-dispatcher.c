@@ -91,7 +91,7 @@ static void examine_file(Doctor *doctor, const char *path, const char *real, con
                    g_strdup_printf("%s can be written by others than root, who may so run any program as "
                                    "root",
                                    open),
-                   g_strdup_printf("chown root %s; chmod go-w %s", open, open));
+                   g_strdup_printf(STORAGE_CLOSE, open, open));
     if (!at_once(path))
         doctor_say(doctor, FINDING_WARNING,
                    g_strdup_printf("%s is no link into " NM_DISPATCHER_NO_WAIT

@@ -28,25 +28,14 @@ static char *existing(const char *directory)
     return real;
 }
 
-static void examine_kind(Doctor *doctor, const char *directory, const char *real)
+static void examine_kind(Doctor *doctor, const char *real)
 {
-    enum storage storage = storage_of(real);
-    g_autofree char *open = storage_open_to_others(real);
+    char *what, *mend;
 
-    if (storage != STORAGE_LASTING)
-        doctor_say(
-            doctor, FINDING_FAILURE,
-            g_strdup_printf("%s is not on storage that survives a reboot%s", directory,
-                            storage == STORAGE_OVERLAY_IN_MEMORY
-                                ? " (an overlay on memory, or on a place that cannot be seen)"
-                                : " (memory)"),
-            g_strdup_printf("Mount a part of the disk there, before NetworkManager starts: %s", directory));
-    if (open)
-        doctor_say(doctor, FINDING_FAILURE,
-                   g_strdup_printf("%s: %s can be written by others than root, so nothing in it can be "
-                                   "trusted",
-                                   directory, open),
-                   g_strdup_printf("chown root %s; chmod go-w %s", open, open));
+    if (storage_is_lost(real, &what, &mend))
+        doctor_say(doctor, FINDING_FAILURE, what, mend);
+    if (storage_is_open(real, &what, &mend))
+        doctor_say(doctor, FINDING_FAILURE, what, mend);
 }
 
 static void examine_room(Doctor *doctor, const char *directory, const struct statvfs *fs)
@@ -74,7 +63,7 @@ static void examine_directory(Doctor *doctor, const char *directory, const char 
     gboolean there = g_file_test(directory, G_FILE_TEST_IS_DIR);
     struct statvfs fs;
 
-    examine_kind(doctor, directory, real);
+    examine_kind(doctor, real);
     if (statvfs(real, &fs) == 0)
         examine_room(doctor, directory, &fs);
     doctor_say_well(doctor, before,

@@ -307,33 +307,11 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
     return TRUE;
 }
 
-/* Whoever may write there may put any profile in our way. */
-static gboolean roots_alone(const char *directory, GError **error)
-{
-    return storage_roots_alone(directory) ||
-           plan_refuse(
-               error,
-               "%s can be written by others than root, so nothing in it can be trusted. Mend it: chown root "
-               "%s; chmod go-w %s",
-               directory, directory, directory);
-}
-
-/* A record that a reboot loses protects from nothing. */
-static gboolean survives_reboot(const char *directory, GError **error)
-{
-    enum storage storage = storage_of(directory);
-    return storage == STORAGE_LASTING ||
-           plan_refuse(error,
-                       "%s is not on storage that survives a reboot%s; a trial there protects from nothing.",
-                       directory,
-                       storage == STORAGE_OVERLAY_IN_MEMORY
-                           ? " (an overlay on memory, or on a place that cannot be seen)"
-                           : "");
-}
-
 gboolean plan_directory(const char *directory, GError **error)
 {
-    return survives_reboot(directory, error) && roots_alone(directory, error);
+    g_autofree char *what = NULL, *mend = NULL;
+    return (!storage_is_lost(directory, &what, &mend) && !storage_is_open(directory, &what, &mend)) ||
+           plan_refuse(error, "%s, so a trial protects from nothing. Mend it: %s", what, mend);
 }
 
 /* Before 1.42, a port that its controller's new activation lets go brings the old one back at once. */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage.h"
 
+#include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/major.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
-gboolean storage_roots_alone(const char *directory)
+static gboolean roots_alone(const char *directory)
 {
     struct stat st;
     return stat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
@@ -17,7 +20,7 @@ char *storage_open_to_others(const char *path)
 {
     g_autofree char *here = g_strdup(path);
     for (;;) {
-        if (!storage_roots_alone(here))
+        if (!roots_alone(here))
             return g_steal_pointer(&here);
         char *parent = g_path_get_dirname(here);
         gboolean top = strcmp(parent, here) == 0;
@@ -28,10 +31,36 @@ char *storage_open_to_others(const char *path)
     }
 }
 
-static gboolean lost_at_reboot(const char *directory)
+static gboolean lost_at_reboot(const char *path);
+
+/* What the kernel says of the disk that a file is on; NULL: nothing. Caller frees. */
+static char *disk_attribute(const struct statx *on, const char *name)
+{
+    g_autofree char *path =
+        g_strdup_printf("/sys/dev/block/%u:%u/%s", on->stx_dev_major, on->stx_dev_minor, name);
+    char *text = NULL;
+    return g_file_get_contents(path, &text, NULL, NULL) ? g_strchomp(text) : NULL;
+}
+
+/* A file system's disk may be memory itself (a RAM disk, zram), or a file in memory (a loop device), where
+ * the file's path still leads to it: one from before the root was changed does not, and no memory's is such,
+ * as a rule. */
+static gboolean disk_in_memory(const struct statx *on)
+{
+    g_autofree char *zram = disk_attribute(on, "comp_algorithm");
+    g_autofree char *file = disk_attribute(on, "loop/backing_file");
+    return on->stx_dev_major == RAMDISK_MAJOR || zram ||
+           (file && access(file, F_OK) == 0 && lost_at_reboot(file));
+}
+
+static gboolean lost_at_reboot(const char *path)
 {
     struct statfs fs;
-    return statfs(directory, &fs) < 0 || fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC;
+    struct statx on;
+
+    if (statfs(path, &fs) < 0 || statx(AT_FDCWD, path, 0, 0, &on) < 0)
+        return TRUE;
+    return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC || disk_in_memory(&on);
 }
 
 static gboolean below(const char *path, const char *mount_point)
@@ -42,7 +71,7 @@ static gboolean below(const char *path, const char *mount_point)
 }
 
 /* Where an overlay keeps what is written below `directory`: the upperdir of its mount. Caller frees; NULL:
- * unknown. */
+ * unknown, or nowhere for good (a volatile one syncs nothing). */
 static char *overlay_upper(const char *directory)
 {
     g_autofree char *text = NULL;
@@ -55,7 +84,9 @@ static char *overlay_upper(const char *directory)
     for (char **line = lines; *line; line++) {
         /* proc(5): the fifth field is the mount point, options come last */
         g_auto(GStrv) fields = g_strsplit(*line, " ", -1);
-        const char *option = strstr(*line, "upperdir=");
+        /* the option is a word alone, or "fsync=volatile" (Linux 6.18, seen) */
+        gboolean syncs = !strstr(*line, ",volatile") && !strstr(*line, "fsync=volatile");
+        const char *option = syncs ? strstr(*line, "upperdir=") : NULL;
         if (g_strv_length(fields) < 5 || strlen(fields[4]) < longest || !below(directory, fields[4]))
             continue;
         longest = strlen(fields[4]);
@@ -66,14 +97,36 @@ static char *overlay_upper(const char *directory)
     return upper;
 }
 
-enum storage storage_of(const char *directory)
+static gboolean on_overlay(const char *directory)
 {
     struct statfs fs;
-    if (lost_at_reboot(directory))
-        return STORAGE_IN_MEMORY;
-    if (statfs(directory, &fs) < 0 || fs.f_type != OVERLAYFS_SUPER_MAGIC)
-        return STORAGE_LASTING;
+    return statfs(directory, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+}
+
+gboolean storage_is_lost(const char *directory, char **ret_what, char **ret_mend)
+{
     g_autofree char *real = realpath(directory, NULL);
-    g_autofree char *upper = real ? overlay_upper(real) : NULL;
-    return upper && !lost_at_reboot(upper) ? STORAGE_LASTING : STORAGE_OVERLAY_IN_MEMORY;
+    gboolean overlay = real && on_overlay(real);
+    g_autofree char *kept = overlay ? overlay_upper(real) : g_steal_pointer(&real);
+
+    if (kept && !lost_at_reboot(kept))
+        return FALSE;
+    *ret_what = g_strdup_printf("%s is not on storage that survives a reboot (%s)", directory,
+                                overlay ? "an overlay on memory, volatile, or on a place that cannot be seen"
+                                        : "memory");
+    *ret_mend = g_strdup("mount a part of the disk there before NetworkManager starts");
+    return TRUE;
+}
+
+gboolean storage_is_open(const char *directory, char **ret_what, char **ret_mend)
+{
+    g_autofree char *real = realpath(directory, NULL);
+    g_autofree char *open = storage_open_to_others(real ? real : directory);
+
+    if (!open)
+        return FALSE;
+    *ret_what =
+        g_strdup_printf("%s can be written by others than root, and nothing in it can be trusted", open);
+    *ret_mend = g_strdup_printf(STORAGE_CLOSE, open, open);
+    return TRUE;
 }

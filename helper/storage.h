@@ -4,18 +4,15 @@
 
 #include <glib.h>
 
-enum storage {
-    STORAGE_LASTING,
-    STORAGE_IN_MEMORY,         /* tmpfs, ramfs, or a place that cannot be asked */
-    STORAGE_OVERLAY_IN_MEMORY, /* an overlay whose upper directory is such a place, or cannot be seen */
-};
+/* Whether a reboot loses what is in an existing directory: it is in memory (tmpfs, ramfs, a disk that is
+ * memory or a file there), on an overlay whose upper directory is, or that syncs nothing, or it cannot be
+ * seen where. Then *ret_what says so, and *ret_mend what to do, for people; caller frees both. */
+gboolean storage_is_lost(const char *directory, char **ret_what, char **ret_mend);
 
-/* What an existing directory is on. */
-enum storage storage_of(const char *directory);
-
-/* Whether nobody but root may write into the directory itself. */
-gboolean storage_roots_alone(const char *directory);
+/* The same of whether others than root may write there, or put another directory in its place. */
+gboolean storage_is_open(const char *directory, char **ret_what, char **ret_mend);
 
 /* The first of `path` and its parents, upwards, that others than root may write or that is not there; NULL:
  * none. Symbolic links are for the caller to resolve. Caller frees. */
 char *storage_open_to_others(const char *path);
+#define STORAGE_CLOSE "chown root %s; chmod go-w %s" /* printf() format of what mends it */

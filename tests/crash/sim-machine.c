@@ -53,16 +53,16 @@ gboolean __wrap_checks_nm_believable(Bus *bus, gboolean *ret_plain_http, char **
     return TRUE;
 }
 
-enum storage __wrap_storage_of(const char *directory);
-enum storage __wrap_storage_of(const char *directory)
+gboolean __wrap_storage_is_lost(const char *directory, char **ret_what, char **ret_mend);
+gboolean __wrap_storage_is_lost(const char *directory, char **ret_what, char **ret_mend)
 {
-    return STORAGE_LASTING;
+    return FALSE;
 }
 
-gboolean __wrap_storage_roots_alone(const char *directory);
-gboolean __wrap_storage_roots_alone(const char *directory)
+gboolean __wrap_storage_is_open(const char *directory, char **ret_what, char **ret_mend);
+gboolean __wrap_storage_is_open(const char *directory, char **ret_what, char **ret_mend)
 {
-    return TRUE;
+    return FALSE;
 }
 
 void __wrap_journal_say(enum journal_event event, const Record *record, int pair, const char *format, ...)

@@ -125,6 +125,18 @@ ROWS = [
         undo="umount /var/lib/nm-trial"),
     Row("a state directory that is an overlay on memory", "/var/lib/nm-trial.*reboot.*overlay",
         do=OVERLAY.format("/var/lib/nm-trial"), undo="umount /var/lib/nm-trial /mnt"),
+    Row("a state directory on a volatile overlay, which syncs nothing", "/var/lib/nm-trial.*reboot.*overlay",
+        do="mkdir -p /var/lib/nm-trial /var/tmp/upper /var/tmp/work; mount -t overlay overlay -o volatile,"
+           "lowerdir=/var/lib/nm-trial,upperdir=/var/tmp/upper,workdir=/var/tmp/work /var/lib/nm-trial",
+        undo="umount /var/lib/nm-trial; rm -rf /var/tmp/upper /var/tmp/work"),
+    Row("a state directory on a disk that is a file in memory", "reboot",
+        do="mount -t tmpfs tmpfs /mnt; truncate -s 8M /mnt/disk; mke2fs -q /mnt/disk; mkdir -p /var/lib/nm-trial; "
+           "mount -o loop /mnt/disk /var/lib/nm-trial; chmod 0700 /var/lib/nm-trial",
+        undo="umount /var/lib/nm-trial; umount /mnt"),
+    Row("a state directory that others may write", "chmod",
+        do="mkdir -p /var/lib/nm-trial; chmod 0777 /var/lib/nm-trial", undo="chmod 0700 /var/lib/nm-trial"),
+    Row("a state directory in one that others may write", "chmod", do="mkdir -p /var/lib/nm-trial; chmod 0777 /var/lib",
+        undo="chmod 0755 /var/lib"),
     Row("a directory of profiles in memory", "system-connections.*reboot",
         do=f"mount -t tmpfs tmpfs /mnt; cp -a {DIRECTORY}/. /mnt; mount -t tmpfs -o mode=0755 tmpfs {DIRECTORY}; "
            f"cp -a /mnt/. {DIRECTORY}", undo=f"umount {DIRECTORY} /mnt"),
