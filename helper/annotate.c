@@ -70,7 +70,7 @@ static int show(const Profile *profile)
         g_autofree char *clean = journal_clean_to(profile_annotation(profile, *key), 8192);
         printf("%s=%s\n", *key, clean);
     }
-    return EXIT_DONE;
+    return verb_answered(EXIT_DONE);
 }
 
 /* Whether a trial by these annotations would understand them, and find what they name. */

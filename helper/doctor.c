@@ -203,5 +203,5 @@ int verb_doctor(int argc, char **argv)
         print_json(&doctor);
     else
         print_text(&doctor);
-    return count(&doctor, FINDING_FAILURE) ? EXIT_FAILED : EXIT_DONE;
+    return verb_answered(count(&doctor, FINDING_FAILURE) ? EXIT_FAILED : EXIT_DONE);
 }

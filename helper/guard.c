@@ -198,7 +198,7 @@ static int show(void)
     }
     if (n == 0)
         printf("No profile is guarded.\n");
-    return EXIT_DONE;
+    return verb_answered(EXIT_DONE);
 }
 
 int verb_guard(int argc, char **argv)

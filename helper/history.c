@@ -72,7 +72,8 @@ JsonArray *history_load(const char *state_dir, GError **error)
 const char *history_text(JsonObject *object, const char *name)
 {
     JsonNode *member = json_object_get_member(object, name);
-    return member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
+    const char *text = member && JSON_NODE_HOLDS_VALUE(member) ? json_node_get_string(member) : NULL;
+    return text ? text : "";
 }
 
 static const char *id_of(JsonObject *entry)
@@ -231,7 +232,7 @@ JsonObject *history_untold(const char *state_dir, const char *open)
 
     for (guint i = entries ? json_array_get_length(entries) : 0; i-- > 0;) {
         JsonObject *entry = as_object(entries, i);
-        if (entry && json_object_get_member(entry, UNTOLD) && id_of(entry) &&
+        if (entry && json_object_get_member(entry, UNTOLD) && *id_of(entry) &&
             g_strcmp0(id_of(entry), open) != 0)
             return json_object_ref(entry);
     }

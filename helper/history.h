@@ -25,7 +25,7 @@ JsonObject *history_untold(const char *state_dir, const char *open);
 /* They have run. The caller holds the lock. Durable on TRUE. */
 gboolean history_told(const char *state_dir, const char *id, GError **error);
 
-/* A member that is text, NULL: there is none (a file may have anything in its place). Borrowed. */
+/* A member that is text, "": there is none (a file may have anything in its place). Borrowed. */
 const char *history_text(JsonObject *object, const char *name);
 
 /* The entry of that trial (borrowed from `history`), NULL: there is none. */

@@ -54,12 +54,6 @@ void hooks_free(Hooks *hooks)
     g_free(hooks);
 }
 
-static const char *text_of(const Hooks *hooks, const char *member)
-{
-    const char *text = history_text(hooks->entry, member);
-    return text ? text : "";
-}
-
 /* FALSE: the disk does not take it. Until it does they would run again, so nothing else is run. */
 static gboolean note_end(Hooks *hooks)
 {
@@ -92,7 +86,7 @@ gboolean hooks_look(Hooks *hooks, const char *open)
     hooks->entry = history_untold(hooks->state_dir, open);
     if (hooks->entry) {
         g_free(hooks->about.id);
-        hooks->about.id = g_strdup(text_of(hooks, "id"));
+        hooks->about.id = g_strdup(history_text(hooks->entry, "id"));
         hooks->about.trial.state = history_promoted(hooks->entry) ? TRIAL_PROMOTING : TRIAL_REVERTING;
     }
     return hooks->entry != NULL;
@@ -137,9 +131,9 @@ void hooks_run(Hooks *hooks)
     if (network_look(hooks->network, NULL) != NETWORK_READY)
         return;
     g_autoptr(GDir) directory = g_dir_open(NM_TRIAL_HOOK_DIR, 0, NULL);
-    g_autofree char *id = g_strconcat("NM_TRIAL_ID=", text_of(hooks, "id"), NULL);
-    g_autofree char *verdict = g_strconcat("NM_TRIAL_VERDICT=", text_of(hooks, "verdict"), NULL);
-    g_autofree char *reason = g_strconcat("NM_TRIAL_REASON=", text_of(hooks, "reason"), NULL);
+    g_autofree char *id = g_strconcat("NM_TRIAL_ID=", history_text(hooks->entry, "id"), NULL);
+    g_autofree char *verdict = g_strconcat("NM_TRIAL_VERDICT=", history_text(hooks->entry, "verdict"), NULL);
+    g_autofree char *reason = g_strconcat("NM_TRIAL_REASON=", history_text(hooks->entry, "reason"), NULL);
     const char *const environment[] = {OWN_PATH, id, verdict, reason, NULL};
 
     hooks->running = g_cancellable_new();

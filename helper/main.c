@@ -4,7 +4,6 @@
 #include "names.h"
 #include "verbs.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@ static const struct {
     int (*run)(int argc, char **argv);
     const char *arguments;
     const char *summary;
-    gboolean asked; /* what it prints is what it was called for */
 } verbs[] = {
     {"start", verb_start, "CANDIDATE [OPTION...]", "try a profile"},
     {"stage", verb_stage, "FILE...", "store candidates' files, all or none; activates nothing"},
@@ -26,10 +24,10 @@ static const struct {
     {"cancel", verb_cancel, "[ID]", "go back now"},
     {"extend", verb_extend, "[ID] --timeout DUR", "a new deadline, from now"},
     {"wait", verb_wait, "[ID]", "wait for the verdict: exit 0 promoted, 5 reverted"},
-    {"status", verb_status, "[--json]", "what is going on", TRUE},
-    {"history", verb_history, "[--json]", "the last verdicts", TRUE},
-    {"doctor", verb_doctor, "[--json]", "is this device set up so that a trial can be trusted?", TRUE},
-    {"annotate", verb_annotate, "PROFILE [KEY=VALUE...]", "a profile's nm-trial.* keys", TRUE},
+    {"status", verb_status, "[--json]", "what is going on"},
+    {"history", verb_history, "[--json]", "the last verdicts"},
+    {"doctor", verb_doctor, "[--json]", "is this device set up so that a trial can be trusted?"},
+    {"annotate", verb_annotate, "PROFILE [KEY=VALUE...]", "a profile's nm-trial.* keys"},
     {"guard", verb_guard, "[PROFILE...] [--off]", "every change of the profile becomes a trial"},
     {"agent", verb_agent, "[--exit-idle]", "watch the open trial (systemd's unit calls it)"},
     {"boot", verb_boot, "", "end an earlier boot's trial (systemd's unit calls it)"},
@@ -103,20 +101,16 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
         help(stdout);
-        return EXIT_DONE;
+        return verb_answered(EXIT_DONE);
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("nm-trial %s\n", NM_TRIAL_VERSION);
-        return EXIT_DONE;
+        return verb_answered(EXIT_DONE);
     }
     for (gsize i = 0; i < G_N_ELEMENTS(verbs); i++)
         if (strcmp(argv[1], verbs[i].name) == 0) {
             int status = verbs[i].run(argc - 1, argv + 1);
             journal_flush();
-            if (verbs[i].asked && (fflush(stdout) != 0 || ferror(stdout))) {
-                verb_error("the answer could not be written: %s", g_strerror(errno));
-                return EXIT_FAILED;
-            }
             return status;
         }
     verb_error("there is no verb \"%.40s\". See: nm-trial --help", argv[1]);

@@ -436,8 +436,9 @@ void network_forget_failures(Network *network)
 
 /* Signals */
 
-#define MATCH "type='signal',sender='" NM_BUS_NAME "',"
-#define PROPERTIES_OF(interface) MATCH "interface='" DBUS_IFACE_PROPERTIES "',arg0='" interface "'"
+#define MATCH "sender='" NM_BUS_NAME "',"
+/* PropertiesChanged: of NetworkManager's signals only that one begins with an interface's name */
+#define PROPERTIES_OF(interface) MATCH "arg0='" interface "'"
 
 static void on_signal(const struct bus_signal *signal, gpointer data)
 {
@@ -454,8 +455,8 @@ static void on_news(gpointer data)
 static void subscribe(Network *network)
 {
     static const char *const rules[] = {
-        "type='signal',sender='" DBUS_NAME "',member='NameOwnerChanged',arg0='" NM_BUS_NAME "'",
-        PROPERTIES_OF(NM_IFACE), PROPERTIES_OF(NM_IFACE_DEVICE), PROPERTIES_OF(NM_IFACE_ACTIVE),
+        "sender='" DBUS_NAME "',member='NameOwnerChanged',arg0='" NM_BUS_NAME "'", PROPERTIES_OF(NM_IFACE),
+        PROPERTIES_OF(NM_IFACE_DEVICE), PROPERTIES_OF(NM_IFACE_ACTIVE),
         /* Updated, Removed: where the files cannot be watched */
         MATCH "interface='" NM_IFACE_CONNECTION "'", NULL};
 

@@ -252,7 +252,7 @@ static int start(VerbContext *context, const struct words *words, Options *optio
     }
     if (words->dry_run) {
         show(plan, options);
-        return EXIT_DONE;
+        return verb_answered(EXIT_DONE);
     }
     for (guint i = 0; i < plan->warnings->len; i++)
         verb_error("warning: %s", (char *)plan->warnings->pdata[i]);

@@ -9,6 +9,7 @@
 #include "profiles.h"
 #include "store.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -37,6 +38,14 @@ int verb_usage(const GError *error)
 {
     verb_error("%s", error->message);
     return EXIT_USAGE;
+}
+
+int verb_answered(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    verb_error("the answer could not be written: %s", g_strerror(errno));
+    return EXIT_FAILED;
 }
 
 gboolean verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int least, int most,

@@ -34,6 +34,10 @@ gboolean verb_parse(int *argc, char ***argv, const GOptionEntry *entries, int le
 void verb_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 int verb_usage(const GError *error); /* says it; returns EXIT_USAGE */
 
+/* For a verb that changes nothing, whose output is what it was called for: its exit code, or EXIT_FAILED when
+ * that could not be written, which it says. */
+int verb_answered(int status);
+
 /* Whether this is root; FALSE: it said that it must be (exit code EXIT_FAILED). */
 gboolean verb_root(void);
 

@@ -72,12 +72,6 @@ JsonArray *view_checks(const Record *record)
     return checks;
 }
 
-static const char *text_of(JsonObject *object, const char *name)
-{
-    const char *text = history_text(object, name);
-    return text ? text : "";
-}
-
 /* NULL: the pair has none in that role. */
 static JsonObject *profile_of(JsonObject *pair, const char *role)
 {
@@ -111,10 +105,10 @@ char *view_head(const Record *record, int fd, gboolean whole)
 
 void view_add_check(GString *line, JsonObject *check, int fd, gboolean brief, gboolean where)
 {
-    const char *state = text_of(check, "state");
+    const char *state = history_text(check, "state");
     gboolean passing = strcmp(state, "passing") == 0, failing = strcmp(state, "failing") == 0;
     gboolean word = where || !terminal_able(fd);
-    g_autofree char *text = g_strconcat(text_of(check, "name"), word ? " " : NULL, state, NULL);
+    g_autofree char *text = g_strconcat(history_text(check, "name"), word ? " " : NULL, state, NULL);
     g_autofree char *mark = terminal_mark(fd,
                                           passing   ? TERMINAL_GREEN
                                           : failing ? TERMINAL_RED
@@ -123,7 +117,7 @@ void view_add_check(GString *line, JsonObject *check, int fd, gboolean brief, gb
                                           : failing ? "\u2717 "
                                                     : "? ",
                                           text);
-    g_autofree char *device = journal_clean(text_of(check, "device"));
+    g_autofree char *device = journal_clean(history_text(check, "device"));
     g_autofree char *since = duration_text(json_object_get_int_member_with_default(check, "since", 0));
 
     g_string_append(line, mark);
@@ -139,11 +133,12 @@ static void print_pairs(const char *label, const char *more, JsonArray *pairs)
     for (guint i = 0; pairs && i < json_array_get_length(pairs); i++) {
         JsonObject *pair = json_array_get_object_element(pairs, i);
         JsonObject *candidate = profile_of(pair, "candidate"), *replaced = profile_of(pair, "replaced");
-        g_autofree char *to = journal_clean(candidate ? text_of(candidate, "id") : "?");
-        g_autofree char *from = journal_clean(replaced ? text_of(replaced, "id") : "nothing");
-        g_autofree char *device = journal_clean(text_of(pair, "device"));
+        g_autofree char *to = journal_clean(candidate ? history_text(candidate, "id") : "?");
+        g_autofree char *from = journal_clean(replaced ? history_text(replaced, "id") : "nothing");
+        g_autofree char *device = journal_clean(history_text(pair, "device"));
         const char *quote = replaced ? "\"" : "";
-        if (candidate && replaced && strcmp(text_of(candidate, "uuid"), text_of(replaced, "uuid")) == 0)
+        if (candidate && replaced &&
+            strcmp(history_text(candidate, "uuid"), history_text(replaced, "uuid")) == 0)
             terminal_print(label, "new content of \"%s\" on %s", from, device);
         else
             terminal_print(label, "\"%s\" in place of %s%s%s on %s", to, quote, from, quote, device);
@@ -154,14 +149,14 @@ static void print_pairs(const char *label, const char *more, JsonArray *pairs)
 /* "2026-01-31T12:00:00Z  1a2b3c4d  reverted (check-failed)", and a line for each pair and for the detail. */
 static void print_entry(const char *label, JsonObject *entry)
 {
-    g_autofree char *detail = journal_clean(text_of(entry, "detail"));
+    g_autofree char *detail = journal_clean(history_text(entry, "detail"));
     g_autofree char *verdict =
-        g_strdup_printf("%s (%s)", text_of(entry, "verdict"), text_of(entry, "reason"));
+        g_strdup_printf("%s (%s)", history_text(entry, "verdict"), history_text(entry, "reason"));
     g_autofree char *mark =
         terminal_mark(STDOUT_FILENO, history_promoted(entry) ? TERMINAL_GREEN : TERMINAL_RED, "", verdict);
     const char *more = *label ? MORE : "  ";
 
-    terminal_print(label, "%s  %s  %s", text_of(entry, "ended"), text_of(entry, "id"), mark);
+    terminal_print(label, "%s  %s  %s", history_text(entry, "ended"), history_text(entry, "id"), mark);
     print_pairs(more, more, json_object_get_array_member(entry, "pairs"));
     if (*detail)
         terminal_print(more, "%s", detail);
@@ -301,7 +296,7 @@ static void print_open(const Record *record)
     terminal_print("     Since: ", "%s ago, started by %s", since, by);
     for (guint i = 0; i < json_array_get_length(checks); i++, label = MORE) {
         JsonObject *check = json_array_get_object_element(checks, i);
-        g_autofree char *output = journal_clean(text_of(check, "output"));
+        g_autofree char *output = journal_clean(history_text(check, "output"));
         g_autoptr(GString) line = g_string_new(NULL);
         view_add_check(line, check, STDOUT_FILENO, FALSE, TRUE);
         terminal_print(label, "%s%s%s", line->str, *output ? ": " : "", output);
@@ -371,7 +366,7 @@ int verb_status(int argc, char **argv)
         print_json(root);
     } else
         print_status(record, error != NULL);
-    return EXIT_DONE;
+    return verb_answered(EXIT_DONE);
 }
 
 int verb_history(int argc, char **argv)
@@ -395,11 +390,11 @@ int verb_history(int argc, char **argv)
     if (json) {
         g_autoptr(JsonNode) root = json_node_init_array(json_node_alloc(), history);
         print_json(root);
-        return EXIT_DONE;
+        return verb_answered(EXIT_DONE);
     }
     if (json_array_get_length(history) == 0)
         printf("No trial has ended yet.\n");
     for (guint i = 0; i < json_array_get_length(history); i++)
         print_entry("", json_array_get_object_element(history, i));
-    return EXIT_DONE;
+    return verb_answered(EXIT_DONE);
 }

@@ -119,7 +119,8 @@ class Verbs(Case):
             return self.device.run("sh", "-c", '"$@" >/dev/full', "sh", "nm-trial", *words, check=False)
         self.candidate()
         self.trial("annotate", "good", "timeout=5m")
-        for words in (["status"], ["status", "--json"], ["history"], ["doctor", "--json"], ["annotate", "good"]):
+        for words in (["status"], ["status", "--json"], ["history"], ["doctor", "--json"], ["annotate", "good"], ["guard"],
+                      ["start", "good", "--dry-run"], ["--help"], ["--version"]):
             with self.subTest(words=words):
                 result = into_nothing(*words)
                 self.assertEqual((result.returncode, "No space left" in result.stderr), (1, True), result.stderr)
