@@ -103,6 +103,16 @@ class Package(Installed):
         self.assertFalse(keyfile.autoconnect(good))
         self.assertEqual(keyfile.annotation(good), "demoted")
 
+    def assert_boot_goes_back(self):
+        """After a power cut in a trial, before NetworkManager has read a profile: the package's unit does it."""
+        self.start()
+        self.container.power_cut()
+        self.container.boot()
+        self.assert_went_back("unconfirmed-reboot")
+        over, = self.container.said("^trial .*: reverted: ")
+        up = self.container.said("NetworkManager .* is starting")
+        self.assertLess(over, up[0])
+
     def assert_refused(self, *remove):
         """A record that cannot be read, and no agent that deals with it: the package stays, and says why."""
         self.start()
@@ -174,6 +184,7 @@ class Elsewhere(Package):
         self.install()
         self.assert_ready()
         self.assert_activation_starts_a_trial()
+        self.assert_boot_goes_back()
         self.start()
         self.container.run(*self.REMOVE)
         self.assert_went_back("cancelled")

@@ -56,5 +56,5 @@ def package(directory, pattern):
     """The one file of that name among what was built."""
     found = [path for path in (OUT / directory).glob(pattern) if "dbgsym" not in path.name]
     if len(found) != 1:
-        raise AssertionError(f"{OUT / directory} has {found} as {pattern}: run test_build.Build first")
+        raise AssertionError(f"{OUT / directory} has {found} as {pattern}: run test_build's class of this kind first")
     return found[0]

@@ -16,6 +16,7 @@ class Deb(installed.Package):
         self.install()
         self.assert_ready()
         self.assert_activation_starts_a_trial()
+        self.assert_boot_goes_back()
         # What autopkgtest runs
         script = self.put(packages.SOURCE / "packaging/debian/tests/trial")
         self.assertIn("a good candidate was promoted, a bad one went back", self.container.run(script).stdout)
