@@ -3,6 +3,9 @@
 
     file system -> /dev/loopN -> disk.raw by FUSE -> qemu-storage-daemon -> data.raw and log.raw
 
+"overlay" is an overlay whose directories are all on one ext4, which the device sees beside it: the lower one has what the
+device began with.
+
 The kernel's own dm-log-writes needs a device mapper, which not every kernel has; this is the same log. All of it is in
 a mount namespace of the caller's own (see blocks)."""
 import ctypes
@@ -17,11 +20,13 @@ import threading
 from device import wait_for
 import writelog
 
-SIZES = {"ext4": 96, "xfs": 320, "btrfs": 192}  # MiB; little, for it is copied for each cut; a journald must fit
+SIZES = {"ext4": 96, "xfs": 320, "btrfs": 192, "overlay": 96}  # MiB; it is copied for each cut; journald must fit
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F", "-N", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
         "xfs": ["mkfs.xfs", "-q", "-f"],
         "btrfs": ["mkfs.btrfs", "-q", "-f"]}
-OPTIONS = {"ext4": "", "xfs": "", "btrfs": "nodiscard"}
+MAKE["overlay"] = MAKE["ext4"]
+OPTIONS = {"ext4": "", "xfs": "", "btrfs": "nodiscard",
+           "overlay": "lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work"}
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 LOOP_CTL_GET_FREE, LOOP_CONFIGURE = 0x4C82, 0x4C0A
@@ -84,23 +89,37 @@ class Mounted:
         self.place, self.kind, self.enter = place, kind, enter
         self._loop, held = _attach(path)
         try:
-            if enter:
-                options = ["-o", OPTIONS[kind]] if OPTIONS[kind] else []
-                subprocess.run([*enter, "mount", "-t", kind, *options, self._loop, place], check=True)
-            else:
-                _checked(LIBC.mount(os.fsencode(self._loop), os.fsencode(place), kind.encode(), 0,
-                                    OPTIONS[kind].encode()), f"mount {kind} {path}")
+            if kind == "overlay":
+                self._run("mkdir", "-p", f"{place}.disk")
+                self._mount("ext4", self._loop, f"{place}.disk")
+            self._mount(kind, kind if kind == "overlay" else self._loop, place)
         finally:
             os.close(held)
+
+    def _run(self, *command):
+        subprocess.run([*self.enter, *map(str, command)], check=True)
+
+    def _mount(self, kind, source, place):
+        options = OPTIONS[kind].format(f"{place}.disk")
+        if self.enter:
+            self._run("mount", "-t", kind, *(["-o", options] if options else []), source, place)
+        else:  # no process for each of thousands
+            _checked(LIBC.mount(os.fsencode(source), os.fsencode(place), kind.encode(), 0, options.encode()),
+                     f"mount {kind} on {place}")
+
+    def _unmount(self, place):
+        if self.enter:
+            self._run("umount", place)
+        else:
+            unmount(place)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        if self.enter:
-            subprocess.run([*self.enter, "umount", self.place], check=True)
-        else:
-            unmount(self.place)
+        self._unmount(self.place)
+        if self.kind == "overlay":
+            self._unmount(f"{self.place}.disk")
         if self.kind == "btrfs":
             forget(self._loop)
 
@@ -112,8 +131,10 @@ def make(kind, path, fill):
     subprocess.run([*MAKE[kind], path], check=True, stdin=subprocess.DEVNULL, capture_output=True)
     place = path.with_suffix(".making")
     place.mkdir()
-    with Mounted(path, place, kind):
-        fill(place)
+    with Mounted(path, place, "ext4" if kind == "overlay" else kind):
+        for name in ("upper", "work", "lower") if kind == "overlay" else ():
+            (place / name).mkdir()
+        fill(place / "lower" if kind == "overlay" else place)
     place.rmdir()
 
 
