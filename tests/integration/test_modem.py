@@ -157,6 +157,16 @@ class Faults(ModemCase):
         self.trial("cancel", trial)
         self.back(trial, "right", "cancelled")
 
+    def test_its_pppd_stays_beyond_the_deadline(self):
+        """The old profile comes up when the line is free again."""
+        trial = self.manual("right", timeout="20s")
+        self.device.run("kill", "-KILL", self.device.nm_pid())
+        wait_for("the line in the way", lambda: self.said("port is already connected", "NetworkManager"), 20)
+        self.assertEqual(self.state(), "trying")
+        wait_for("the verdict", lambda: self.state() != "trying", 30)
+        self.device.run("pkill", "-f", "pppd .*ttyp0")
+        self.back(trial, "right", "timeout", 120)
+
 
 class PowerCut(ModemCase):
     """Of a disk that loses what was not synced."""

@@ -6,6 +6,7 @@ import unittest
 
 from device import PROFILES, wait_for
 import keyfile
+from readme import example
 from units import explained, SystemdCase
 
 AGENT, BOOT = "nm-trial.service", "nm-trial-boot.service"
@@ -153,6 +154,39 @@ class Life(SystemdCase):
         wait_for("the trial's end", lambda: self.status()["state"] == "none")
         self.assertEqual((self.last()["id"], self.last()["reason"]), (trial, "timeout"))
         self.assert_quiet()
+
+    @explained
+    def test_stopped_by_hand_beyond_its_deadline(self):
+        """NetworkManager's checkpoint goes back, 30 s behind the deadline; the dispatcher's word of that has the agent
+        again."""
+        self.container.profile("good", address="10.99.7.30", autoconnect=False)
+        self.trial("start", "good", "--confirm", "manual", "--check", "none", "--timeout", "6s")
+        self.container.run("systemctl", "stop", AGENT)
+        self.assertEqual(self.status()["state"], "trying")
+        self.container.wait_active("lan", 60)
+        wait_for("the trial's end", lambda: self.status()["state"] == "none")
+        self.assertEqual((self.last()["verdict"], self.last()["reason"]), ("reverted", "timeout"))
+        self.assert_quiet()
+
+    @explained
+    def test_what_a_killed_networkmanager_leaves_behind(self):
+        """README's remedy for a modem's pppd, in whose place something sleeps here: it ends with its NetworkManager."""
+        self.assertEqual(self.left_behind(), 1)
+        self.edit("NetworkManager.service", example("let systemd end it, too"))
+        self.container.run("systemctl", "daemon-reload")
+        self.assertEqual(self.left_behind(), 0)
+
+    def left_behind(self):
+        """How many of NetworkManager's processes are left once it was killed and is back."""
+        nm = self.unit("NetworkManager.service", "MainPID", "ControlGroup")
+        beside = f"/sys/fs/cgroup{nm['ControlGroup']}/cgroup.procs"
+        self.container.run("sh", "-c", f"sleep 307 >/dev/null 2>&1 & echo $! >{beside}")
+        self.container.run("kill", "-KILL", nm["MainPID"])
+        wait_for("another NetworkManager",
+                 lambda: self.unit("NetworkManager.service", "MainPID")["MainPID"] not in ("0", nm["MainPID"])
+                 and self.container.run("nmcli", "general", check=False).returncode == 0)
+        self.container.wait_active("lan")
+        return len(self.container.processes("sleep"))
 
     @explained
     def test_killed_for_memory(self):

@@ -33,12 +33,16 @@ def send(kind, serial, path, interface, member, to, signature="", body=b""):
 DBUS = "org.freedesktop.DBus"
 send(1, 1, "/org/freedesktop/DBus", DBUS, "Hello", DBUS)
 """
-# Has NetworkManager's name on the bus, and answers nothing.
+# Has NetworkManager's name on the bus; says "asked" when it is asked anything, and answers nothing.
 IMPOSTOR = BUS + """
 send(1, 2, "/org/freedesktop/DBus", DBUS, "RequestName", DBUS, "su",
      pad(text("org.freedesktop.NetworkManager"), 4) + struct.pack("<I", 0))
-while bus.recv(1000):
-    pass
+stream = bus.makefile("rb")
+while head := stream.read(16):
+    body, fields = struct.unpack("<I4xI", head[4:])
+    stream.read((fields + 7) // 8 * 8 + body)
+    if head[1] == 1:
+        print("asked", flush=True)
 """
 # Tells whoever is named, again and again, that a device has failed because no Wi-Fi network was found.
 LIAR = BUS + """
@@ -173,24 +177,45 @@ class Surroundings(Case):
         self.assertIn("ip-config-unavailable", entry["detail"])  # NetworkManager's word, among all the others
         self.assertIsNone(liar.poll(), "it was heard to the end")
 
-    def test_a_networkmanager_that_is_not_roots(self):
-        """The lab's bus gives the name to anybody; a real one would have been misconfigured."""
-        self.candidate()
-        self.device.run("touch", "/run/lab-hold-nm")
+    def impostor(self):
+        """A process of another user's that has NetworkManager's name. The lab's bus gives it to anybody; a real one would
+        have been misconfigured."""
         self.device.kill_nm(restart=False)
         impostor = background(self.device, *NOBODY, "python3", "-c", IMPOSTOR)
         self.addCleanup(impostor.communicate)
-        self.addCleanup(os.killpg, impostor.pid, 9)
+        self.addCleanup(lambda: impostor.poll() is None and os.killpg(impostor.pid, 9))
         # The name alone is not enough: for a moment it still is that of the one that was killed.
         wait_for("the impostor", lambda: "65534" in self.dbus(
             "--dest=org.freedesktop.DBus", "/", "org.freedesktop.DBus.GetConnectionUnixUser",
             "string:org.freedesktop.NetworkManager", check=False))
-        for words in (("start", "good"), ("start", "good", "--dry-run")):
-            self.assertIn("is not running as root", self.trial(*words, status=(1, 4)).stderr)
+        return impostor
+
+    def unmask(self, impostor):
+        """The real one is back; nobody has asked the other one."""
         for pid in self.helpers("python3"):
             self.kill_process(pid)
+        self.assertEqual(impostor.communicate()[0], "")
         self.device.run("rm", "/run/lab-hold-nm")
         self.device.wait_nm()
+
+    def test_one_that_is_not_roots_in_a_trial(self):
+        """Nothing is promoted by its word, and the deadline holds."""
+        self.candidate()
+        trial = self.wait_manual("good", timeout="8s")
+        deadline = self.deadline()
+        impostor = self.impostor()
+        self.assertNotEqual(self.device.run("nm-trial", "confirm", trial, check=False).returncode, 0)
+        wait_for("the verdict", lambda: self.state() == "reverting", 15)
+        self.assert_in_time(deadline)
+        self.unmask(impostor)
+        self.assert_reverted(trial, "good")
+
+    def test_a_networkmanager_that_is_not_roots(self):
+        self.candidate()
+        impostor = self.impostor()
+        for words in (("start", "good"), ("start", "good", "--dry-run")):
+            self.assertIn("is not running as root", self.trial(*words, status=(1, 4)).stderr)
+        self.unmask(impostor)
         self.device.wait_active("lan")
         self.trial("start", "good", "--dry-run")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Wi-Fi, with the kernel's own access points and stations (mac80211_hwsim), hostapd and wpa_supplicant: secrets and SSIDs
 that are wrong, absent and right; roaming; the power cut in each."""
+import time
 import unittest
 
 from device import uuid_of
@@ -149,14 +150,18 @@ class Wifi(WifiCase):
         """The access point goes off while a trial waits for its checks; another one has the same SSID."""
         self.in_site("hostapd -B -P /run/ap2.pid /etc/site/ap2")
         self.store("new", wifi("new", secret=f"psk={STORED_NEW}"))
-        # Longer than the 5 s after which another profile would have taken the device
-        trial_id = self.start("new", "--check", "gateway", "--hold", "10s", "--timeout", "10m")
+        trial_id = self.start("new", "--check", "gateway", "--confirm", "manual", "--timeout", "10m")
         self.wait_active("new")
         first, second = self.access_points()
         self.assertEqual(self.access_point(), first)
         self.in_site("kill $(cat /run/ap1.pid)")
         wait_for("the other access point", lambda: self.access_point() == second)
-        self.wait_end(trial_id, "promoted", "checks-passed")
+        until = time.monotonic() + 8  # longer than the 5 s after which another profile would have taken the device
+        while time.monotonic() < until:
+            self.assertEqual((self.status()["state"], self.access_point()), ("trying", second))
+        wait_for("a confirm that is taken",
+                 lambda: self.machine.run("nm-trial", "confirm", trial_id, check=False).returncode == 0)
+        self.wait_end(trial_id, "promoted", "confirmed")
         self.wait_active("new")
 
     def access_points(self):
