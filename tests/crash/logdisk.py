@@ -3,11 +3,11 @@
 
     file system -> /dev/loopN -> disk.raw by FUSE -> qemu-storage-daemon -> data.raw and log.raw
 
-"overlay" is an overlay whose directories are all on one ext4, which the device sees beside it: the lower one has what the
-device began with.
-
 The kernel's own dm-log-writes needs a device mapper, which not every kernel has; this is the same log. All of it is in
-a mount namespace of the caller's own (see blocks)."""
+a mount namespace of the caller's own (see blocks).
+
+"overlay" is an overlay whose directories are all on one file system, which the device sees beside it: the lower one has
+what the device began with."""
 import ctypes
 import errno
 import fcntl
@@ -20,11 +20,11 @@ import threading
 from device import wait_for
 import writelog
 
+BELOW = {"overlay": "ext4"}
 SIZES = {"ext4": 96, "xfs": 320, "btrfs": 192, "overlay": 96}  # MiB; it is copied for each cut; journald must fit
 MAKE = {"ext4": ["mkfs.ext4", "-q", "-F", "-N", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
         "xfs": ["mkfs.xfs", "-q", "-f"],
         "btrfs": ["mkfs.btrfs", "-q", "-f"]}
-MAKE["overlay"] = MAKE["ext4"]
 OPTIONS = {"ext4": "", "xfs": "", "btrfs": "nodiscard",
            "overlay": "lowerdir={0}/lower,upperdir={0}/upper,workdir={0}/work"}
 
@@ -89,10 +89,10 @@ class Mounted:
         self.place, self.kind, self.enter = place, kind, enter
         self._loop, held = _attach(path)
         try:
-            if kind == "overlay":
+            if kind in BELOW:
                 self._run("mkdir", "-p", f"{place}.disk")
-                self._mount("ext4", self._loop, f"{place}.disk")
-            self._mount(kind, kind if kind == "overlay" else self._loop, place)
+                self._mount(BELOW[kind], self._loop, f"{place}.disk")
+            self._mount(kind, kind if kind in BELOW else self._loop, place)
         finally:
             os.close(held)
 
@@ -118,7 +118,7 @@ class Mounted:
 
     def __exit__(self, *_):
         self._unmount(self.place)
-        if self.kind == "overlay":
+        if self.kind in BELOW:
             self._unmount(f"{self.place}.disk")
         if self.kind == "btrfs":
             forget(self._loop)
@@ -128,13 +128,14 @@ def make(kind, path, fill):
     """A new file system in the file `path`, with what `fill(folder)` puts on it."""
     path.touch()
     os.truncate(path, SIZES[kind] << 20)
-    subprocess.run([*MAKE[kind], path], check=True, stdin=subprocess.DEVNULL, capture_output=True)
+    disk = BELOW.get(kind, kind)
+    subprocess.run([*MAKE[disk], path], check=True, stdin=subprocess.DEVNULL, capture_output=True)
     place = path.with_suffix(".making")
     place.mkdir()
-    with Mounted(path, place, "ext4" if kind == "overlay" else kind):
-        for name in ("upper", "work", "lower") if kind == "overlay" else ():
+    with Mounted(path, place, disk):
+        for name in ("upper", "work", "lower") if kind in BELOW else ():
             (place / name).mkdir()
-        fill(place / "lower" if kind == "overlay" else place)
+        fill(place / "lower" if kind in BELOW else place)
     place.rmdir()
 
 
