@@ -83,10 +83,15 @@ static void examine_file(Doctor *doctor, const char *path, const char *real, con
                       g_strdup_printf("chown root:root %s; chmod 0755 %s", real, real));
 
     g_autofree char *directory = g_path_get_dirname(path), *real_directory = g_path_get_dirname(real);
-    g_autofree char *open = storage_open_to_others(directory);
+    int code = 0;
+    g_autofree char *open = storage_open_to_others(directory, &code);
     if (!open)
-        open = storage_open_to_others(real_directory);
-    if (open)
+        open = storage_open_to_others(real_directory, &code);
+    if (open && code != 0)
+        doctor_say(doctor, FINDING_FAILURE,
+                   g_strdup_printf("%s cannot be looked at: %s", open, g_strerror(code)),
+                   g_strdup(STORAGE_ASK_KERNEL));
+    else if (open)
         doctor_say(doctor, FINDING_FAILURE,
                    g_strdup_printf("%s can be written by others than root, who may so run any program as "
                                    "root",

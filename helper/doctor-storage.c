@@ -30,12 +30,12 @@ static char *existing(const char *directory)
 
 static void examine_kind(Doctor *doctor, const char *real)
 {
+    gboolean (*const ask[])(const char *, char **, char **) = {storage_is_lost, storage_is_open};
     char *what, *mend;
 
-    if (storage_is_lost(real, &what, &mend))
-        doctor_say(doctor, FINDING_FAILURE, what, mend);
-    if (storage_is_open(real, &what, &mend))
-        doctor_say(doctor, FINDING_FAILURE, what, mend);
+    for (gsize i = 0; i < G_N_ELEMENTS(ask); i++)
+        if (ask[i](real, &what, &mend))
+            doctor_say(doctor, FINDING_FAILURE, what, mend ? mend : g_strdup(STORAGE_ASK_KERNEL));
 }
 
 static void examine_room(Doctor *doctor, const char *directory, const struct statvfs *fs)

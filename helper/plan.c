@@ -310,8 +310,12 @@ static gboolean choose_checks(Plan *plan, const struct plan_request *request, Ne
 gboolean plan_directory(const char *directory, GError **error)
 {
     g_autofree char *what = NULL, *mend = NULL;
-    return (!storage_is_lost(directory, &what, &mend) && !storage_is_open(directory, &what, &mend)) ||
-           plan_refuse(error, "%s, so a trial protects from nothing. Mend it: %s", what, mend);
+    if (!storage_is_lost(directory, &what, &mend) && !storage_is_open(directory, &what, &mend))
+        return TRUE;
+    if (mend)
+        return plan_refuse(error, "%s, so a trial protects from nothing. Mend it: %s", what, mend);
+    g_set_error_literal(error, G_FILE_ERROR, G_FILE_ERROR_IO, what);
+    return FALSE;
 }
 
 /* Before 1.42, a port that its controller's new activation lets go brings the old one back at once. */

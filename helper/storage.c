@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "storage.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/major.h>
@@ -10,17 +11,14 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-static gboolean roots_alone(const char *directory)
-{
-    struct stat st;
-    return stat(directory, &st) == 0 && st.st_uid == 0 && (st.st_mode & 022) == 0;
-}
-
-char *storage_open_to_others(const char *path)
+char *storage_open_to_others(const char *path, int *ret_errno)
 {
     g_autofree char *here = g_strdup(path);
+    struct stat st;
+
     for (;;) {
-        if (!roots_alone(here))
+        *ret_errno = stat(here, &st) == 0 ? 0 : errno;
+        if (*ret_errno || st.st_uid != 0 || (st.st_mode & 022) != 0)
             return g_steal_pointer(&here);
         char *parent = g_path_get_dirname(here);
         gboolean top = strcmp(parent, here) == 0;
@@ -31,7 +29,7 @@ char *storage_open_to_others(const char *path)
     }
 }
 
-static gboolean lost_at_reboot(const char *path);
+static int lost_at_reboot(const char *path);
 
 /* What the kernel says of the disk that a file is on; NULL: nothing. Caller frees. */
 static char *disk_attribute(const struct statx *on, const char *name)
@@ -50,16 +48,17 @@ static gboolean disk_in_memory(const struct statx *on)
     g_autofree char *zram = disk_attribute(on, "comp_algorithm");
     g_autofree char *file = disk_attribute(on, "loop/backing_file");
     return on->stx_dev_major == RAMDISK_MAJOR || zram ||
-           (file && access(file, F_OK) == 0 && lost_at_reboot(file));
+           (file && access(file, F_OK) == 0 && lost_at_reboot(file) != 0);
 }
 
-static gboolean lost_at_reboot(const char *path)
+/* 1: yes, 0: no; or a negative errno. */
+static int lost_at_reboot(const char *path)
 {
     struct statfs fs;
     struct statx on;
 
     if (statfs(path, &fs) < 0 || statx(AT_FDCWD, path, 0, 0, &on) < 0)
-        return TRUE;
+        return -errno;
     return fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC || disk_in_memory(&on);
 }
 
@@ -97,20 +96,28 @@ static char *overlay_upper(const char *directory)
     return upper;
 }
 
-static gboolean on_overlay(const char *directory)
+/* What the disk does not tell is nobody's fault, and may be told the next time. */
+static gboolean unknown(const char *path, int code, char **ret_what, char **ret_mend)
 {
-    struct statfs fs;
-    return statfs(directory, &fs) == 0 && fs.f_type == OVERLAYFS_SUPER_MAGIC;
+    *ret_what = g_strdup_printf("%s cannot be looked at: %s", path, g_strerror(code));
+    *ret_mend = NULL;
+    return TRUE;
 }
 
 gboolean storage_is_lost(const char *directory, char **ret_what, char **ret_mend)
 {
     g_autofree char *real = realpath(directory, NULL);
-    gboolean overlay = real && on_overlay(real);
-    g_autofree char *kept = overlay ? overlay_upper(real) : g_steal_pointer(&real);
+    struct statfs fs;
 
-    if (kept && !lost_at_reboot(kept))
+    if (!real || statfs(real, &fs) < 0)
+        return unknown(directory, errno, ret_what, ret_mend);
+    gboolean overlay = fs.f_type == OVERLAYFS_SUPER_MAGIC;
+    g_autofree char *kept = overlay ? overlay_upper(real) : g_steal_pointer(&real);
+    int lost = kept ? lost_at_reboot(kept) : -ENOENT;
+    if (lost == 0)
         return FALSE;
+    if (lost < 0 && lost != -ENOENT)
+        return unknown(kept, -lost, ret_what, ret_mend);
     *ret_what = g_strdup_printf("%s is not on storage that survives a reboot (%s)", directory,
                                 overlay ? "an overlay on memory, volatile, or on a place that cannot be seen"
                                         : "memory");
@@ -121,10 +128,13 @@ gboolean storage_is_lost(const char *directory, char **ret_what, char **ret_mend
 gboolean storage_is_open(const char *directory, char **ret_what, char **ret_mend)
 {
     g_autofree char *real = realpath(directory, NULL);
-    g_autofree char *open = storage_open_to_others(real ? real : directory);
+    int code = errno;
+    g_autofree char *open = real ? storage_open_to_others(real, &code) : g_strdup(directory);
 
     if (!open)
         return FALSE;
+    if (code != 0)
+        return unknown(open, code, ret_what, ret_mend);
     *ret_what =
         g_strdup_printf("%s can be written by others than root, and nothing in it can be trusted", open);
     *ret_mend = g_strdup_printf(STORAGE_CLOSE, open, open);
