@@ -40,13 +40,14 @@ gboolean activations_told_by_dispatcher(void)
 static gboolean concerns_us(Engine *engine, const char *uuid)
 {
     g_auto(NetworkProfile) profile = {0};
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, &unknown);
 
     if (!network_get_profile(engine->network, uuid, &profile, NULL))
         return FALSE;
     g_autofree char *replaces = settings_annotation(profile.settings, ANNOTATION_REPLACES);
     g_autofree char *guard = settings_annotation(profile.settings, ANNOTATION_GUARD);
-    return replaces || guard || good_of(list, profile.filename, uuid);
+    return replaces || guard || unknown || good_of(list, profile.filename, uuid);
 }
 
 /* TRUE: it need not be looked at again. */

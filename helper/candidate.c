@@ -134,12 +134,13 @@ static gboolean concerns(const Record *open, const Arrival *arrival)
  */
 static gboolean waits_for_the_end(const Record *open, const Arrival *arrival)
 {
-    g_autoptr(GPtrArray) list = good_list(arrival->engine->state_dir, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(arrival->engine->state_dir, &unknown);
 
     for (int i = 0; i < open->trial.n_pairs; i++) {
         const struct record_pair *pair = &open->pair[i];
         if (!pair->edit && g_strcmp0(pair->replaced.uuid, arrival->uuid) == 0 &&
-            good_of(list, pair->replaced.path, pair->replaced.uuid))
+            (unknown || good_of(list, pair->replaced.path, pair->replaced.uuid)))
             return TRUE;
     }
     return FALSE;

@@ -5,6 +5,7 @@
 #include "libnm.h"
 #include "names.h"
 #include "plan.h"
+#include "storage.h"
 
 /* What a profile says of itself; a profile with permissions is a user's own and is not believed. */
 static const char *annotation(const Profile *profile, const char *key)
@@ -211,8 +212,13 @@ static void examine_defaults(Doctor *doctor)
 /* Guarded profiles, and those that should be. */
 static void examine_guarded(Doctor *doctor)
 {
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, &error);
 
+    if (error)
+        doctor_say(doctor, FINDING_FAILURE,
+                   g_strdup_printf("it is not known what is guarded: %s", error->message),
+                   g_strdup(STORAGE_ASK_KERNEL));
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];
         g_autoptr(Profile) known = good_profile(good);

@@ -7,6 +7,7 @@
 #include "profiles.h"
 #include "store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define KIND "nm-trial-good"
@@ -153,19 +154,15 @@ static gboolean is_set_aside(const char *name)
 GPtrArray *good_list(const char *state_dir, GError **error)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func((GDestroyNotify)good_free);
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *directory = g_build_filename(state_dir, NM_TRIAL_GOOD, NULL);
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, NULL);
-    const char *name;
+    g_auto(GStrv) names = profiles_files.names(directory, error);
 
-    while (dir && (name = g_dir_read_name(dir)))
-        if (!profile_ignored(name) && !is_set_aside(name))
-            g_ptr_array_add(names, g_strdup(name));
-    g_ptr_array_sort(names, by_name);
-    for (guint i = 0; i < names->len; i++) {
-        g_autofree char *path = g_build_filename(directory, names->pdata[i], NULL);
+    if (names)
+        qsort(names, g_strv_length(names), sizeof *names, by_name);
+    for (char **name = names; name && *name; name++) {
+        g_autofree char *path = g_build_filename(directory, *name, NULL);
         GError *failure = NULL;
-        Good *good = load(path, &failure);
+        Good *good = profile_ignored(*name) || is_set_aside(*name) ? NULL : load(path, &failure);
         if (good)
             g_ptr_array_add(list, good);
         if (failure && error && !*error)

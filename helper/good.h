@@ -27,8 +27,9 @@ void good_free(Good *good);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Good, good_free)
 
 /* Every one there is (array of Good, owned; never NULL), in the order of the file names. One that cannot be
- * used is set aside, and the journal says so; one that the disk does not give back now is left out, and
- * `error` (may be NULL) says so. */
+ * used is set aside, and the journal says so; what the disk does not give back now, one or the list of them,
+ * is left out, and `error` (may be NULL) says so: then a profile that is in none may be guarded all the same.
+ */
 GPtrArray *good_list(const char *state_dir, GError **error);
 /* The one of that profile: by its own file's name, if it is in the same directory, else by its UUID; NULL:
  * none. Borrowed from the list. */

@@ -77,13 +77,18 @@ static gboolean may_be_guarded(Network *network, const Profile *profile, GError 
 
 gboolean guard_profile(Network *network, const Profile *profile, GError **error)
 {
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, &unknown);
     g_autoptr(Good) fresh = good_new(profile->path, profile->uuid);
     Good *good = good_of(list, profile->path, profile->uuid);
     g_autofree char *clean = journal_clean(profile->id);
 
     if (!may_be_guarded(network, profile, error))
         return FALSE;
+    if (unknown) {
+        g_propagate_error(error, g_steal_pointer(&unknown));
+        return FALSE;
+    }
     if (!good) /* what has failed of it before is remembered */
         good = fresh;
     good_set_content(good, profile->data, profile->length);
@@ -166,8 +171,8 @@ static int change(VerbContext *context, char **names, gboolean off)
     (void)network_look(context->network, NULL);
     guarding.skipped = profile_skipped_new();
     guarding.profiles = profile_read_directory(NM_TRIAL_PROFILE_DIR, guarding.skipped);
-    guarding.list = good_list(NM_TRIAL_STATE_DIR, NULL);
-    done = off || all_may_be_guarded(&guarding, names, &error);
+    guarding.list = good_list(NM_TRIAL_STATE_DIR, &error);
+    done = !error && (off || all_may_be_guarded(&guarding, names, &error));
     for (; *names && done; names++)
         done = off ? unguard(&guarding, *names, &error) : guard(&guarding, *names, &error);
     verb_unlock(lock);
@@ -180,8 +185,14 @@ static int change(VerbContext *context, char **names, gboolean off)
 
 static int show(void)
 {
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, &error);
     guint n = 0;
+
+    if (error) {
+        verb_error("%s", error->message);
+        return EXIT_FAILED;
+    }
 
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];

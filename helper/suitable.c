@@ -174,11 +174,16 @@ static gboolean not_the_last(const Plan *plan, const PlanPair *pair, GError **er
 static gboolean is_known_good(const Plan *plan, const PlanPair *pair, GError **error)
 {
     const Profile *replaced = pair->replaced;
-    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(NM_TRIAL_STATE_DIR, &unknown);
     const Good *good = good_of(list, replaced->path, replaced->uuid);
     g_autoptr(Profile) known = good ? good_profile(good) : NULL;
 
     (void)plan;
+    if (unknown) {
+        g_propagate_error(error, g_steal_pointer(&unknown));
+        return FALSE;
+    }
     return !known || profile_same(known, replaced) ||
            plan_refuse(
                error,

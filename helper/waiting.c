@@ -98,7 +98,8 @@ static void forget_refused(const Engine *engine, Good *good, const GError *why)
 
 enum candidate_fate waiting_try(Engine *engine)
 {
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, &unknown);
 
     network_set_limit(engine->network, 0);
     for (guint i = 0; i < list->len; i++) {
@@ -118,7 +119,7 @@ enum candidate_fate waiting_try(Engine *engine)
         } else if (g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER))
             return CANDIDATE_LATER;
     }
-    return CANDIDATE_LEFT;
+    return unknown ? later(unknown) : CANDIDATE_LEFT;
 }
 
 /* What has come up */
@@ -245,9 +246,10 @@ void waiting_mark_done(const char *run_dir, const char *boot_id)
 }
 
 /* Those that run with what was put back under them; one that waits is activated by its trial. */
-static void bring_all_back(Engine *engine)
+static gboolean bring_all_back(Engine *engine)
 {
-    g_autoptr(GPtrArray) list = good_list(engine->state_dir, NULL);
+    g_autoptr(GError) unknown = NULL;
+    g_autoptr(GPtrArray) list = good_list(engine->state_dir, &unknown);
 
     for (guint i = 0; i < list->len; i++) {
         const Good *good = list->pdata[i];
@@ -255,6 +257,9 @@ static void bring_all_back(Engine *engine)
         if (known && !good->waiting && network_profile_active(engine->network, known->uuid, NULL))
             (void)settle(engine, known);
     }
+    if (unknown)
+        (void)later(unknown);
+    return !unknown;
 }
 
 gboolean waiting_catch_up(Engine *engine, const char *run_dir)
@@ -274,7 +279,7 @@ gboolean waiting_catch_up(Engine *engine, const char *run_dir)
     if (paths->len > 1 && !network_load(engine->network, (const char *const *)paths->pdata, &error))
         (void)later(error);
     else if (paths->len > 1)
-        bring_all_back(engine);
+        well = bring_all_back(engine) && well;
     if (well)
         waiting_mark_done(run_dir, engine->boot_id);
     return TRUE;

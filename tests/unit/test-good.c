@@ -279,6 +279,19 @@ static void test_unreadable(void)
     g_assert_cmpstr(own, ==, text);
 }
 
+/* That the list cannot be had is not that nothing is guarded. */
+static void test_unlisted(void)
+{
+    g_autoptr(Scratch) directory = scratch_new();
+    g_autofree char *path = g_build_filename(directory, NM_TRIAL_GOOD, NULL);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpint(symlink(NM_TRIAL_GOOD, path), ==, 0); /* to itself: it cannot be opened */
+    g_autoptr(GPtrArray) list = good_list(directory, &error);
+    g_assert_cmpuint(list->len, ==, 0);
+    g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_LOOP);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -291,5 +304,6 @@ int main(int argc, char **argv)
     g_test_add_func("/good/failed-at-most", test_failed_at_most);
     g_test_add_func("/good/no-bytes", test_no_bytes);
     g_test_add_func("/good/unreadable", test_unreadable);
+    g_test_add_func("/good/unlisted", test_unlisted);
     return g_test_run();
 }
