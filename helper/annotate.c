@@ -84,7 +84,7 @@ static gboolean makes_sense(const Profile *profile, GPtrArray *profiles, GPtrArr
         return TRUE;
     if (!options_take_profile(&options, profile, error) ||
         !options_take_file(&options, NM_TRIAL_CONF, error) ||
-        !options_complete(&options, profile->type, error))
+        !options_complete(&options, profile_type(profile), error))
         return FALSE;
     if (!options.replaces || strcmp(options.replaces, "none") == 0)
         return TRUE;

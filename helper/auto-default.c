@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "auto-default.h"
 
+#include "keyfile.h"
 #include "names.h"
 #include "plan.h"
 #include "profiles.h"
@@ -23,7 +24,7 @@ static Profile *as_stored(const char *run_path, GError **error)
     if (!profile_port->read(run_path, &data, &length, error))
         return NULL;
     GString *text = g_string_new_len(data, (gssize)length);
-    profile_remove_group(text, GROUP_META);
+    keyfile_remove_group(text, GROUP_META);
     length = text->len;
     return profile_parse(path, g_string_free(text, FALSE), length, error);
 }

@@ -58,8 +58,8 @@ static gboolean known_good(const Arrival *arrival, const Profile *profile)
 static gboolean leads_back(const Arrival *arrival, const Profile *profile)
 {
     return profile->autoconnect && profile_believed(profile) &&
-           strcmp(profile->type, arrival->profile->type) == 0 && strcmp(profile->uuid, arrival->uuid) != 0 &&
-           plan_fits(profile, arrival->device.interface) &&
+           strcmp(profile_type(profile), profile_type(arrival->profile)) == 0 &&
+           strcmp(profile->uuid, arrival->uuid) != 0 && plan_fits(profile, arrival->device.interface) &&
            (!profile_annotation(profile, ANNOTATION_REPLACES) || known_good(arrival, profile));
 }
 

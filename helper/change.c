@@ -3,6 +3,7 @@
 
 #include "edit.h"
 #include "journal.h"
+#include "keyfile.h"
 #include "names.h"
 #include "plan.h"
 #include "profiles.h"
@@ -40,10 +41,10 @@ Profile *change_read(const Good *good, const char *path, GError **error)
         return NULL;
     }
     GString *text = g_string_new_len(data, (gssize)length);
-    profile_remove_group(text, GROUP_META);
+    keyfile_remove_group(text, GROUP_META);
     if (strstr(text->str, good->uuid) ==
         NULL) /* deleted and made anew: what refers to it goes by the old UUID */
-        profile_set_key(text, GROUP_CONNECTION, KEY_UUID, good->uuid);
+        keyfile_set(text, GROUP_CONNECTION, KEY_UUID, good->uuid);
     length = text->len;
     g_autoptr(Profile) content = profile_parse(good->path, g_string_free(text, FALSE), length, NULL);
     return content && strcmp(content->uuid, good->uuid) == 0 ? g_steal_pointer(&content) : NULL;
@@ -130,7 +131,7 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
     g_autoptr(GError) error = NULL;
     enum found found = FOUND_NOTHING;
     g_autoptr(Profile) known = good_profile(good);
-    g_autoptr(Profile) own = read_profile(good->path, &found, &error);
+    g_autoptr(Profile) own = read_profile(good->path, (const Profile *const[]){known, NULL}, &found, &error);
     g_autoptr(GPtrArray) strays = NULL;
     const char *outcome = found == FOUND_NOTHING ? "its file was removed"
                           : found == FOUND_FOREIGN
@@ -203,7 +204,8 @@ static gboolean is_last(const GPtrArray *list, const GPtrArray *profiles, const 
 
     for (guint i = 0; i < profiles->len; i++) {
         const Profile *other = profiles->pdata[i];
-        if (other != profile && is_reliable(list, other) && strcmp(other->type, profile->type) == 0 &&
+        if (other != profile && is_reliable(list, other) &&
+            strcmp(profile_type(other), profile_type(profile)) == 0 &&
             (!bound || profile_named(other, replaces) || plan_fits(other, device)))
             return FALSE;
     }

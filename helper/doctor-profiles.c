@@ -51,15 +51,16 @@ static gboolean concerned(const Doctor *doctor, const Profile *profile)
  * autoconnect brings its controller up. */
 static gboolean brings_up(const Profile *profile, const Profile *like)
 {
-    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile->connection);
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile_connection(profile));
     const char *controller = libnm()->setting_connection_get_master(s);
 
     if (!profile->autoconnect)
         return FALSE;
-    if (g_strcmp0(controller, like->interface) == 0 || g_strcmp0(controller, like->uuid) == 0)
+    if (g_strcmp0(controller, profile_interface(like)) == 0 || g_strcmp0(controller, like->uuid) == 0)
         return TRUE;
-    return profile->interface ? strcmp(profile->interface, like->interface) == 0
-                              : strcmp(profile->type, like->type) == 0 && plan_fits(profile, like->interface);
+    return profile_interface(profile) ? strcmp(profile_interface(profile), profile_interface(like)) == 0
+                                      : strcmp(profile_type(profile), profile_type(like)) == 0 &&
+                                            plan_fits(profile, profile_interface(like));
 }
 
 static gboolean any_brings_up(GPtrArray *profiles, const char *only, const Profile *like, const Profile *but)
@@ -91,7 +92,7 @@ static void examine_device(Doctor *doctor, guint first)
 
     for (guint i = 0; i < doctor->profiles->len; i++) {
         const Profile *profile = doctor->profiles->pdata[i];
-        if (g_strcmp0(profile->interface, like->interface) != 0)
+        if (g_strcmp0(profile_interface(profile), profile_interface(like)) != 0)
             continue;
         if (i < first)
             return; /* the device was looked at already */
@@ -102,7 +103,7 @@ static void examine_device(Doctor *doctor, guint first)
         doctor_say(doctor, relied_on ? FINDING_FAILURE : FINDING_WARNING,
                    g_strdup_printf("%s is offline after a reboot: none of its stored profiles (%s) has "
                                    "autoconnect, and NetworkManager makes no automatic one beside them",
-                                   like->interface, ids->str),
+                                   profile_interface(like), ids->str),
                    g_strdup("If the device is to have a network: nmcli connection modify PROFILE "
                             "connection.autoconnect yes, with the one that is known to be good"));
 }
@@ -115,7 +116,7 @@ static void examine_untested(Doctor *doctor, const Profile *profile)
     if (!candidate(profile) || !profile->autoconnect ||
         g_strcmp0(annotation(profile, ANNOTATION_START), "boot") == 0)
         return;
-    gboolean last = profile->interface && !comes_up(doctor, profile, profile);
+    gboolean last = profile_interface(profile) && !comes_up(doctor, profile, profile);
     doctor_say(doctor, FINDING_FAILURE,
                g_strdup_printf("\"%s\" is a candidate, not promoted, and has autoconnect: it may come up "
                                "untested at the next boot",
@@ -150,7 +151,7 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
     for (guint i = 0; i < doctor->profiles->len; i++)
         if (profile_named(doctor->profiles->pdata[i], name))
             replaced = doctor->profiles->pdata[i];
-    const Profile *like = replaced && replaced->interface ? replaced : profile;
+    const Profile *like = replaced && profile_interface(replaced) ? replaced : profile;
     if (!replaced)
         doctor_say(doctor, FINDING_WARNING,
                    g_strdup_printf("\"%s\" is to replace \"%s\", which is not stored in %s: it cannot be "
@@ -161,7 +162,8 @@ static void examine_replaced(Doctor *doctor, const Profile *profile)
                                    profile->uuid));
     else if (!replaced->autoconnect && !succeeded(doctor, name))
         doctor_say(doctor,
-                   like->interface && !comes_up(doctor, like, profile) ? FINDING_FAILURE : FINDING_WARNING,
+                   profile_interface(like) && !comes_up(doctor, like, profile) ? FINDING_FAILURE
+                                                                               : FINDING_WARNING,
                    g_strdup_printf("\"%s\" is to replace \"%s\", which has no autoconnect: it is nothing to "
                                    "go back to",
                                    profile->id, replaced->id),
@@ -192,7 +194,7 @@ static void examine_annotations(Doctor *doctor, const Profile *profile)
     g_autoptr(GError) error = NULL;
 
     if (candidate(profile) && (!options_take_profile(&options, profile, &error) ||
-                               !options_complete(&options, profile->type, &error)))
+                               !options_complete(&options, profile_type(profile), &error)))
         doctor_say(doctor, FINDING_FAILURE,
                    g_strdup_printf("\"%s\" cannot be tried: %s", profile->id, error->message),
                    g_strdup_printf("nm-trial annotate %s KEY=VALUE", profile->uuid));
@@ -277,7 +279,7 @@ void doctor_profiles(Doctor *doctor)
         examine_replaced(doctor, profile);
         examine_keys(doctor, profile);
         examine_annotations(doctor, profile);
-        if (profile->interface)
+        if (profile_interface(profile))
             examine_device(doctor, i);
     }
     examine_guarded(doctor);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "edit.h"
+#include "keyfile.h"
 
 #include "good.h"
 #include "names.h"
@@ -36,9 +37,9 @@ static gboolean fits(const Profile *profile, const Profile *content, GError **er
             "the new content has the UUID %s, \"%s\" has %s. Leave uuid= out, or start the new "
             "one as a candidate of its own.",
             content->uuid, profile->id, profile->uuid);
-    if (strcmp(content->type, profile->type) != 0)
-        return plan_refuse(error, "the new content is of type %s, \"%s\" of type %s.", content->type,
-                           profile->id, profile->type);
+    if (strcmp(profile_type(content), profile_type(profile)) != 0)
+        return plan_refuse(error, "the new content is of type %s, \"%s\" of type %s.", profile_type(content),
+                           profile->id, profile_type(profile));
     if (!plan_bound(content, &its, error) || !plan_bound(profile, &device, error))
         return FALSE;
     return strcmp(its, device) == 0 ||
@@ -47,9 +48,9 @@ static gboolean fits(const Profile *profile, const Profile *content, GError **er
 
 static void add_missing(GString *text, GKeyFile *file, const char *key, const char *value)
 {
-    g_autofree char *raw = profile_raw_value(value);
+    g_autofree char *raw = keyfile_raw(value);
     if (!g_key_file_has_key(file, GROUP_CONNECTION, key, NULL))
-        profile_set_key(text, GROUP_CONNECTION, key, raw);
+        keyfile_set(text, GROUP_CONNECTION, key, raw);
 }
 
 /* Another profile of NM's may have the name there: an automatic one, or a user's. */
@@ -93,7 +94,7 @@ Profile *edit_parse(const Profile *profile, const char *run_dir, const char *tex
     if (g_key_file_load_from_data(file, text, length, G_KEY_FILE_NONE, NULL)) {
         add_missing(full, file, KEY_UUID, profile->uuid);
         add_missing(full, file, KEY_ID, profile->id);
-        profile_remove_group(full, GROUP_META);
+        keyfile_remove_group(full, GROUP_META);
     }
     length = full->len;
     g_autoptr(Profile) content = profile_parse(path, g_string_free(full, FALSE), length, &failure);
@@ -118,11 +119,11 @@ static char *with_state(const struct record_pair *pair, const char *state, gsize
 static char *as_shadow(const struct record_pair *pair, gsize *ret_length, GError **error)
 {
     g_autofree char *plain = with_state(pair, "trying", ret_length, error);
-    g_autofree char *own = profile_raw_value(pair->replaced.path);
+    g_autofree char *own = keyfile_raw(pair->replaced.path);
     if (!plain)
         return NULL;
     GString *text = g_string_new_len(plain, (gssize)*ret_length);
-    profile_set_key(text, GROUP_META, KEY_SHADOWED, own);
+    keyfile_set(text, GROUP_META, KEY_SHADOWED, own);
     *ret_length = text->len;
     return g_string_free(text, FALSE);
 }
@@ -190,7 +191,7 @@ static gboolean hide_it(const GPtrArray *strays)
 static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
                          const GPtrArray *strays, struct pair_facts *facts)
 {
-    g_autoptr(Profile) then = recorded_content(&record->pair[i], NULL);
+    g_autoptr(Profile) then = recorded_profile(&record->pair[i].candidate, NULL);
     const char *state = shadow ? profile_annotation(shadow, ANNOTATION_STATE) : NULL;
 
     facts->candidate_flags = g_strcmp0(state, "trying") == 0 ? FLAGS_TRYING : FLAGS_OTHER;
@@ -209,12 +210,13 @@ gboolean edit_facts(const Record *record, int i, struct pair_facts *facts, GErro
     const struct record_pair *pair = &record->pair[i];
     GError *failure = NULL;
     enum found found_own = FOUND_NOTHING, found_shadow = FOUND_NOTHING;
-    g_autoptr(Profile) own = read_profile(pair->replaced.path, &found_own, &failure);
-    g_autoptr(Profile) shadow = failure ? NULL : read_profile(pair->candidate.path, &found_shadow, &failure);
-    enum look look = record->trial.state == TRIAL_TRYING ? LOOK_AT_NAMES : LOOK_AT_FILES;
-    g_autoptr(GPtrArray) strays = failure ? NULL : strays_of(pair, look, &failure);
     g_autoptr(Profile) good = recorded_profile(&pair->replaced, NULL);
     g_autoptr(Profile) wanted = recorded_content(pair, NULL);
+    const Profile *const either[] = {good ? good : wanted, good ? wanted : NULL, NULL};
+    g_autoptr(Profile) own = read_profile(pair->replaced.path, either, &found_own, &failure);
+    g_autoptr(Profile) shadow = failure ? NULL : read_recorded(&pair->candidate, &found_shadow, &failure);
+    enum look look = record->trial.state == TRIAL_TRYING ? LOOK_AT_NAMES : LOOK_AT_FILES;
+    g_autoptr(GPtrArray) strays = failure ? NULL : strays_of(pair, look, &failure);
 
     if (failure) {
         g_propagate_error(error, failure);

@@ -11,7 +11,8 @@
 
 /* The profile as its file has it; where there is none that NM would load, as the record has it. NULL with
  * `error`: the disk does not tell, and nothing of somebody's is overwritten on a guess. */
-static Profile *current(const struct record_profile *recorded, gboolean *ret_from_record, GError **error)
+static Profile *current(const struct record_profile *recorded, const Profile *then, gboolean *ret_from_record,
+                        GError **error)
 {
     GError *failure = NULL;
     char *data = NULL;
@@ -19,7 +20,8 @@ static Profile *current(const struct record_profile *recorded, gboolean *ret_fro
 
     *ret_from_record = FALSE;
     if (profile_port->read(recorded->path, &data, &length, &failure)) {
-        Profile *profile = profile_parse(recorded->path, data, length, NULL);
+        Profile *profile =
+            profile_parse_like(recorded->path, data, length, (const Profile *const[]){then, NULL}, NULL);
         if (profile)
             return profile;
     } else if (!g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT) && !store_unusable(failure)) {
@@ -37,8 +39,8 @@ static gboolean write_flags(const Engine *engine, const struct record_profile *r
                             GError **error)
 {
     gsize length = 0;
-    g_autoptr(Profile) now = current(recorded, ret_from_record, error);
     g_autoptr(Profile) then = recorded_profile(recorded, NULL);
+    g_autoptr(Profile) now = current(recorded, then, ret_from_record, error);
     const Profile *profile = now && then && promote && !profile_same(now, then) ? then : now;
     if (!profile)
         return FALSE;

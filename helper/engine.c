@@ -422,11 +422,11 @@ static gboolean of_another_system(const Record *record)
 
     for (int i = 0; i < 2 * record->trial.n_pairs && found == FOUND_NOTHING && !error; i++) {
         const struct record_pair *pair = &record->pair[i / 2];
-        const char *path = i % 2 ? pair->replaced.path : pair->candidate.path;
+        const struct record_profile *recorded = i % 2 ? &pair->replaced : &pair->candidate;
         if (pair->edit)
             return FALSE;
-        if (path)
-            profile_free(read_profile(path, &found, &error));
+        if (recorded->path)
+            profile_free(read_recorded(recorded, &found, &error));
     }
     return found == FOUND_NOTHING && !error;
 }

@@ -98,12 +98,13 @@ void facts_from_network(Engine *engine, const Record *record, struct facts *fact
 /* What was found at a profile's path: a profile; nothing; a file that neither NM nor we understand; one that
  * we do not touch, though NM may load it (a link) or may have loaded it before. */
 enum found { FOUND_PROFILE, FOUND_NOTHING, FOUND_BROKEN, FOUND_FOREIGN };
-/* The profile as its file has it now. NULL with `error`: the disk does not tell, which is none of `found`.
- * Caller frees. */
-Profile *read_profile(const char *path, enum found *ret_found, GError **error);
+/* The profile as its file has it now; `like` as for profile_parse_like(). NULL with `error`: the disk does
+ * not tell, which is none of `found`. Caller frees. */
+Profile *read_profile(const char *path, const Profile *const *like, enum found *ret_found, GError **error);
+/* The same of a profile of the record, which was understood when the trial was opened. */
+Profile *read_recorded(const struct record_profile *recorded, enum found *ret_found, GError **error);
 
-/* A profile as the record has it; NULL with `error` (may be NULL) where libnm does not understand it. Caller
- * frees. */
+/* A profile as the record has it; NULL with `error` (may be NULL) where it is none. Caller frees. */
 Profile *recorded_profile(const struct record_profile *recorded, GError **error);
 /* The pair's candidate, as a profile in the file that will be its own: an edit's shadow is elsewhere. */
 Profile *recorded_content(const struct record_pair *pair, GError **error);

@@ -10,14 +10,14 @@
 #include "settings.h"
 #include "store.h"
 
-Profile *read_profile(const char *path, enum found *ret_found, GError **error)
+Profile *read_profile(const char *path, const Profile *const *like, enum found *ret_found, GError **error)
 {
     GError *failure = NULL;
     char *data = NULL;
     gsize length = 0;
 
     if (profile_port->read(path, &data, &length, &failure)) {
-        Profile *profile = profile_parse(path, data, length, NULL);
+        Profile *profile = profile_parse_like(path, data, length, like, NULL);
         *ret_found = profile ? FOUND_PROFILE : FOUND_BROKEN;
         return profile;
     }
@@ -31,15 +31,21 @@ Profile *read_profile(const char *path, enum found *ret_found, GError **error)
 
 Profile *recorded_profile(const struct record_profile *recorded, GError **error)
 {
-    return profile_parse(recorded->path, g_memdup(recorded->data, recorded->length + 1), recorded->length,
-                         error);
+    return profile_parse_known(recorded->path, g_memdup(recorded->data, recorded->length + 1),
+                               recorded->length, error);
+}
+
+Profile *read_recorded(const struct record_profile *recorded, enum found *ret_found, GError **error)
+{
+    g_autoptr(Profile) then = recorded_profile(recorded, NULL);
+    return read_profile(recorded->path, (const Profile *const[]){then, NULL}, ret_found, error);
 }
 
 Profile *recorded_content(const struct record_pair *pair, GError **error)
 {
     const struct record_profile *candidate = &pair->candidate;
-    return profile_parse(pair->edit ? pair->replaced.path : candidate->path,
-                         g_memdup(candidate->data, candidate->length + 1), candidate->length, error);
+    return profile_parse_known(pair->edit ? pair->replaced.path : candidate->path,
+                               g_memdup(candidate->data, candidate->length + 1), candidate->length, error);
 }
 
 static gboolean candidate_facts(const Record *record, int i, struct pair_facts *facts, GError **error)
@@ -47,8 +53,9 @@ static gboolean candidate_facts(const Record *record, int i, struct pair_facts *
     const struct record_pair *pair = &record->pair[i];
     enum found found = FOUND_NOTHING;
     GError *failure = NULL;
-    g_autoptr(Profile) now = read_profile(pair->candidate.path, &found, &failure);
     g_autoptr(Profile) then = recorded_profile(&pair->candidate, NULL);
+    g_autoptr(Profile) now =
+        read_profile(pair->candidate.path, (const Profile *const[]){then, NULL}, &found, &failure);
 
     facts->candidate_flags = now ? profile_flags_state(now, pair->priority) : FLAGS_OTHER;
     if (failure) {
@@ -79,7 +86,7 @@ gboolean facts_from_files(const Record *record, struct facts *facts, GError **er
             return FALSE;
         if (!record->trial.pair[i].has_replaced)
             continue;
-        g_autoptr(Profile) replaced = read_profile(record->pair[i].replaced.path, &found, &failure);
+        g_autoptr(Profile) replaced = read_recorded(&record->pair[i].replaced, &found, &failure);
         if (failure) {
             g_propagate_error(error, failure);
             return FALSE;
@@ -214,7 +221,7 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
     gboolean autoconnect = TRUE;
     enum found found = FOUND_NOTHING;
     gint32 priority = 0;
-    g_autoptr(Profile) file = read_profile(stored->path, &found, NULL);
+    g_autoptr(Profile) file = read_recorded(stored, &found, NULL);
 
     if (!network_get_profile(engine->network, stored->uuid, &known, error))
         return !file && !later(*error);

@@ -218,12 +218,18 @@ Profile *good_parse(const Good *good, GBytes *content)
 
 Profile *good_profile(const Good *good)
 {
-    return good_parse(good, good->content);
+    gsize length = 0;
+    const char *data = good->content ? g_bytes_get_data(good->content, &length) : NULL;
+    return data ? profile_parse_known(good->path, g_strndup(data, length), length, NULL) : NULL;
 }
 
 static gboolean is(const Good *good, GBytes *content, const Profile *profile)
 {
-    g_autoptr(Profile) its = good_parse(good, content);
+    const Profile *const like[] = {profile, NULL};
+    gsize length = 0;
+    const char *data = content ? g_bytes_get_data(content, &length) : NULL;
+    g_autoptr(Profile) its =
+        data ? profile_parse_like(good->path, g_strndup(data, length), length, like, NULL) : NULL;
     return its && profile_same(its, profile);
 }
 
@@ -304,9 +310,9 @@ static gboolean equal(GBytes *bytes, const char *data, gsize length)
 
 static gboolean means_the_same(const Good *good, const char *data, gsize length)
 {
+    g_autoptr(GBytes) content = g_bytes_new(data, length);
     g_autoptr(Profile) known = good_profile(good);
-    g_autoptr(Profile) profile = profile_parse(good->path, g_strndup(data, length), length, NULL);
-    return known && profile && profile_same(known, profile);
+    return known && is(good, content, known);
 }
 
 gboolean good_store(const char *state_dir, const char *path, const char *uuid, const char *data, gsize length,

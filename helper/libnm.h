@@ -9,6 +9,8 @@
 #define LIBNM_FUNCTIONS(X)                                                                                   \
     X(connection_clear_secrets_with_flags)                                                                   \
     X(connection_compare)                                                                                    \
+    X(connection_get_connection_type)                                                                        \
+    X(connection_get_interface_name)                                                                         \
     X(connection_get_setting)                                                                                \
     X(connection_get_setting_connection)                                                                     \
     X(connection_get_setting_ip4_config)                                                                     \

@@ -49,8 +49,8 @@ static char *by_address(const char *address)
 
 static const char *hardware_address(const Profile *profile)
 {
-    NMSettingWired *wired = libnm()->connection_get_setting_wired(profile->connection);
-    NMSettingWireless *wireless = libnm()->connection_get_setting_wireless(profile->connection);
+    NMSettingWired *wired = libnm()->connection_get_setting_wired(profile_connection(profile));
+    NMSettingWireless *wireless = libnm()->connection_get_setting_wireless(profile_connection(profile));
     return wired      ? libnm()->setting_wired_get_mac_address(wired)
            : wireless ? libnm()->setting_wireless_get_mac_address(wireless)
                       : NULL;
@@ -61,15 +61,17 @@ static const char *hardware_address(const Profile *profile)
 static char *device_of(const Profile *profile)
 {
     const char *address = hardware_address(profile);
-    if (profile->interface)
-        return !address || has_address(profile->interface, address) ? g_strdup(profile->interface) : NULL;
+    if (profile_interface(profile))
+        return !address || has_address(profile_interface(profile), address)
+                   ? g_strdup(profile_interface(profile))
+                   : NULL;
     return address ? by_address(address) : NULL;
 }
 
 gboolean plan_fits(const Profile *profile, const char *interface)
 {
     const char *address = hardware_address(profile);
-    return (!profile->interface || strcmp(profile->interface, interface) == 0) &&
+    return (!profile_interface(profile) || strcmp(profile_interface(profile), interface) == 0) &&
            (!address || has_address(interface, address));
 }
 

@@ -239,10 +239,10 @@ static gboolean has_gateway(const Profile *profile)
 {
     static const char *const links[] = {NM_SETTING_GSM_SETTING_NAME, NM_SETTING_CDMA_SETTING_NAME,
                                         NM_SETTING_PPPOE_SETTING_NAME, NULL};
-    if (g_strv_contains(links, profile->type))
+    if (g_strv_contains(links, profile_type(profile)))
         return FALSE;
-    return family_has_gateway(libnm()->connection_get_setting_ip4_config(profile->connection)) ||
-           family_has_gateway(libnm()->connection_get_setting_ip6_config(profile->connection));
+    return family_has_gateway(libnm()->connection_get_setting_ip4_config(profile_connection(profile))) ||
+           family_has_gateway(libnm()->connection_get_setting_ip6_config(profile_connection(profile)));
 }
 
 /* The first candidate that check gateway could not judge; NULL: it could judge all. */
@@ -350,7 +350,7 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
                         : plan_find_candidates(plan, request->candidates, skipped, network, error)) ||
         !options_take_profile(request->options, plan->pair[0].candidate, error) ||
         !options_take_file(request->options, NM_TRIAL_CONF, error) ||
-        !options_complete(request->options, plan->pair[0].candidate->type, error) ||
+        !options_complete(request->options, profile_type(plan->pair[0].candidate), error) ||
         (!request->edit && !plan_find_replaced(plan, request->replaces, skipped, network, error)) ||
         !plan_suitable(plan, error) || !choose_checks(plan, request, network, error))
         return NULL;

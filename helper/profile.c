@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "profile.h"
 
+#include "keyfile.h"
 #include "libnm.h"
 #include "profiles.h"
 #include "store.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Behind it a connection keeps its copy for profile_same(). */
 #define BARE "nm-trial-bare"
+
+/* What libnm takes in [user] (nm-setting-user.c): with anything else it refuses the profile. */
+#define ANNOTATIONS_MAX 256
+#define ANNOTATION_SIZE_MAX 8192
+#define ANNOTATION_LETTERS                                                                                   \
+    "abcdefghijklmnopqrstuvwxyz-" /* some of those that it takes: all that ours have                         \
+                                   */
+
+/* What the whole content means; each made when it is first needed. */
+struct meaning {
+    NMConnection *connection; /* shared by profiles of the same content: nobody changes it */
+    char *rest;               /* see rest_of() */
+};
 
 void profile_free(Profile *profile)
 {
@@ -18,89 +33,118 @@ void profile_free(Profile *profile)
     g_free(profile->data);
     g_free(profile->uuid);
     g_free(profile->id);
-    g_free(profile->type);
-    g_free(profile->interface);
-    g_clear_object(&profile->connection);
+    g_clear_pointer(&profile->annotations, g_ptr_array_unref);
+    g_clear_object(&profile->meaning->connection);
+    g_free(profile->meaning->rest);
+    g_free(profile->meaning);
     g_free(profile);
 }
 
-/* What GKeyFile, which NM reads these files with, takes a line for. */
-enum line_kind { LINE_OTHER, LINE_GROUP, LINE_KEY };
-
-/* *ret_name, *ret_size: the group's or the key's name, within the line. */
-static enum line_kind line_kind(const char *line, gsize size, const char **ret_name, gsize *ret_size)
+/* The text as GKeyFile, with which NM reads these files, has it. NULL with `error`. */
+static GKeyFile *keys_of(const char *data, gsize length, GError **error)
 {
-    const char *end = line + size, *close;
-
-    while (line < end && g_ascii_isspace(*line))
-        line++;
-    *ret_name = line;
-    if (line == end || *line == '#')
-        return LINE_OTHER;
-    if (*line == '[') {
-        close = memchr(line, ']', (gsize)(end - line));
-        *ret_name = line + 1;
-        *ret_size = close ? (gsize)(close - line) - 1 : 0;
-        return close ? LINE_GROUP : LINE_OTHER;
-    }
-    close = memchr(line, '=', (gsize)(end - line));
-    if (!close)
-        return LINE_OTHER;
-    while (close > line && g_ascii_isspace(close[-1]))
-        close--;
-    *ret_size = (gsize)(close - line);
-    return LINE_KEY;
-}
-
-/* GKeyFile's own message quotes the line, and that may be a secret. */
-static void refuse_syntax(const char *data, gsize length, GError **error)
-{
-    g_auto(GStrv) lines = g_strsplit(data, "\n", -1);
-    const char *name;
-    gsize size;
-    guint n = 0;
-
-    while (lines[n] && (!*g_strstrip(lines[n]) || *lines[n] == '#' ||
-                        line_kind(lines[n], strlen(lines[n]), &name, &size) != LINE_OTHER))
-        n++;
-    if (strlen(data) == length && lines[n])
-        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
-                    "line %u is neither [section] nor key=value nor a comment", n + 1);
-    else
-        g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
-                    "it is no keyfile: text of [section] and key=value lines, in UTF-8");
-}
-
-static NMConnection *parse(const char *path, const char *data, gsize length, GError **error)
-{
-    g_autoptr(GKeyFile) keyfile = g_key_file_new();
-    g_autofree char *directory = g_path_get_dirname(path);
-    g_autoptr(NMConnection) connection = NULL;
+    g_autoptr(GKeyFile) file = g_key_file_new();
 
     /* GKeyFile reads a line up to a NUL in it, and its bytes would be seen by nobody else. */
-    if (strlen(data) != length || !g_key_file_load_from_data(keyfile, data, length, G_KEY_FILE_NONE, NULL)) {
-        refuse_syntax(data, length, error);
-        return NULL;
-    }
-    for (const char *const *key = (const char *const[]){KEY_UUID, KEY_ID, NULL}; *key; key++) {
-        g_autofree char *own = g_key_file_get_string(keyfile, GROUP_CONNECTION, *key, NULL);
-        if (!own) { /* nor is one that is no UTF-8 */
-            g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND,
-                        "section [connection] has no %s= in UTF-8; give the profile one of its own", *key);
-            return NULL;
+    if (strlen(data) == length && g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL))
+        return g_steal_pointer(&file);
+    keyfile_refuse(data, length, error);
+    return NULL;
+}
+
+/* Which profile it is, in its own words. */
+static gboolean read_names(Profile *profile, GKeyFile *file, GError **error)
+{
+    const struct {
+        const char *key;
+        char **value;
+    } own[] = {{KEY_UUID, &profile->uuid}, {KEY_ID, &profile->id}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(own); i++)
+        if (!(*own[i].value = g_key_file_get_string(file, GROUP_CONNECTION, own[i].key, NULL))) {
+            g_set_error(
+                error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_KEY_NOT_FOUND, /* nor is one that is no UTF-8 */
+                "section [connection] has no %s= in UTF-8; give the profile one of its own", own[i].key);
+            return FALSE;
         }
-        /* libnm takes a new one, another one each time, for what is none. */
-        if (strcmp(*key, KEY_UUID) == 0 && !profile_is_uuid(own)) {
-            g_set_error_literal(
-                error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
-                "the uuid= of section [connection] is no UUID; give the profile one of its own");
-            return NULL;
-        }
+    /* libnm takes a new one, another one each time, for what is none. */
+    if (!profile_is_uuid(profile->uuid))
+        g_set_error_literal(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_INVALID_VALUE,
+                            "the uuid= of section [connection] is no UUID; give the profile one of its own");
+    return profile_is_uuid(profile->uuid);
+}
+
+/* libnm makes another one of any that is not written so. */
+static gboolean is_plain_uuid(const char *uuid)
+{
+    for (int i = 0; i < 36; i++)
+        if ((i == 8 || i == 13 || i == 18 || i == 23) != (uuid[i] == '-') || g_ascii_isupper(uuid[i]))
+            return FALSE;
+    return uuid[36] == '\0';
+}
+
+static void annotate(Profile *profile, const char *key, const char *value)
+{
+    g_ptr_array_add(profile->annotations, g_strdup(key));
+    g_ptr_array_add(profile->annotations, g_strdup(value));
+}
+
+static gboolean read_plain_annotations(Profile *profile, GKeyFile *file)
+{
+    gsize n = 0;
+    g_auto(GStrv) keys = g_key_file_get_keys(file, GROUP_USER, &n, NULL);
+
+    for (char **key = keys; key && *key; key++) {
+        g_autofree char *value = g_key_file_get_value(file, GROUP_USER, *key, NULL);
+        const char *word = *key + strlen(ANNOTATION_PREFIX);
+        if (strchr(*key, '\\')) /* libnm's own way to spell a key */
+            return FALSE;
+        if (!g_str_has_prefix(*key, ANNOTATION_PREFIX) || profile_annotation(profile, *key))
+            continue; /* of one that is there twice, GKeyFile has the last value, as libnm does */
+        if (!*word || word[strspn(word, ANNOTATION_LETTERS)] || strchr(value, '\\') ||
+            !g_utf8_validate(value, -1, NULL) || strlen(value) > ANNOTATION_SIZE_MAX)
+            return FALSE;
+        annotate(profile, *key, value);
     }
-    connection = libnm()->keyfile_read(keyfile, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
-    if (!connection || !libnm()->connection_normalize(connection, NULL, NULL, error))
-        return NULL;
-    return g_steal_pointer(&connection);
+    return n <= ANNOTATIONS_MAX;
+}
+
+/* What this program changes itself, where it is spelled as everybody spells it. FALSE: libnm must tell. */
+static gboolean read_plainly(Profile *profile, GKeyFile *file)
+{
+    g_autofree char *on = g_key_file_get_value(file, GROUP_CONNECTION, KEY_AUTOCONNECT, NULL);
+    g_autofree char *priority = g_key_file_get_value(file, GROUP_CONNECTION, KEY_PRIORITY, NULL);
+
+    profile->autoconnect = !on || strcmp(on, "true") == 0;
+    profile->priority = priority ? (int)strtol(priority, NULL, 10) : 0;
+    g_autofree char *plain = g_strdup_printf("%d", profile->priority);
+    return (profile->autoconnect || strcmp(on, "false") == 0) &&
+           (!priority || strcmp(priority, plain) == 0) /* to libnm 010 is 8 */
+           && ABS(profile->priority) <= NM_PRIORITY_MAX && is_plain_uuid(profile->uuid) &&
+           read_plain_annotations(profile, file);
+}
+
+static NMSettingUser *user_setting(NMConnection *connection)
+{
+    return (NMSettingUser *)libnm()->connection_get_setting(connection, libnm()->setting_user_get_type());
+}
+
+static void read_by_libnm(Profile *profile)
+{
+    NMConnection *connection = profile->meaning->connection;
+    NMSettingUser *user = user_setting(connection);
+    guint n = 0;
+    const char *const *keys = user ? libnm()->setting_user_get_keys(user, &n) : NULL;
+
+    g_clear_pointer(&profile->uuid, g_free);
+    g_clear_pointer(&profile->id, g_free);
+    g_object_get(libnm()->connection_get_setting_connection(connection), NM_SETTING_CONNECTION_UUID,
+                 &profile->uuid, NM_SETTING_CONNECTION_ID, &profile->id, NM_SETTING_CONNECTION_AUTOCONNECT,
+                 &profile->autoconnect, NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, &profile->priority, NULL);
+    g_ptr_array_set_size(profile->annotations, 0); /* some were read plainly */
+    for (guint i = 0; i < n; i++)
+        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
+            annotate(profile, keys[i], libnm()->setting_user_get_data(user, keys[i]));
 }
 
 /* What was parsed last. Each look of the engine reads the same few files again: two profiles, as they are and
@@ -124,44 +168,135 @@ void profile_forget(void)
         forget(&parsed[i]);
 }
 
-static NMConnection *parse_once(const char *path, const char *data, gsize length, GError **error)
+static NMConnection *understand(const Profile *profile, GError **error)
 {
     static guint next;
-    g_autoptr(GBytes) bytes = g_bytes_new(data, length);
+    g_autoptr(GBytes) bytes = g_bytes_new(profile->data, profile->length);
+    g_autofree char *directory = g_path_get_dirname(profile->path);
 
     for (gsize i = 0; i < G_N_ELEMENTS(parsed); i++)
-        if (g_strcmp0(parsed[i].path, path) == 0 && g_bytes_equal(parsed[i].bytes, bytes))
+        if (g_strcmp0(parsed[i].path, profile->path) == 0 && g_bytes_equal(parsed[i].bytes, bytes))
             return g_object_ref(parsed[i].connection);
-    NMConnection *connection = parse(path, data, length, error);
-    struct parsed *entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
-    if (!connection)
+    g_autoptr(GKeyFile) file = keys_of(profile->data, profile->length, error);
+    g_autoptr(NMConnection) connection =
+        file ? libnm()->keyfile_read(file, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error)
+             : NULL;
+    if (!connection || !libnm()->connection_normalize(connection, NULL, NULL, error))
         return NULL;
+    struct parsed *entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
     forget(entry);
-    entry->path = g_strdup(path);
+    entry->path = g_strdup(profile->path);
     entry->bytes = g_steal_pointer(&bytes);
     entry->connection = g_object_ref(connection);
-    return connection;
+    return g_steal_pointer(&connection);
+}
+
+NMConnection *profile_connection(const Profile *profile)
+{
+    if (!profile->meaning->connection)
+        profile->meaning->connection = understand(profile, NULL);
+    return profile->meaning->connection;
+}
+
+/* All that the file says but for what this program changes itself, as GKeyFile writes it: libnm's reading
+ * depends on nothing else, and on the file's directory. What it is read from loses the rest. Caller frees. */
+static char *take_rest(GKeyFile *file)
+{
+    static const char *const changed[] = {KEY_AUTOCONNECT, KEY_PRIORITY, NM_SETTING_CONNECTION_TIMESTAMP};
+    gsize left = 0;
+
+    for (gsize i = 0; i < G_N_ELEMENTS(changed); i++)
+        g_key_file_remove_key(file, GROUP_CONNECTION, changed[i], NULL);
+    g_auto(GStrv) keys = g_key_file_get_keys(file, GROUP_USER, &left, NULL);
+    for (char **key = keys; key && *key; key++)
+        if (g_str_has_prefix(*key, ANNOTATION_PREFIX)) {
+            g_key_file_remove_key(file, GROUP_USER, *key, NULL);
+            left--;
+        }
+    if (left == 0) /* nothing but ours: as if there were no such section */
+        g_key_file_remove_group(file, GROUP_USER, NULL);
+    g_key_file_remove_group(file, GROUP_META, NULL); /* NM's own, which is no part of the profile */
+    return g_key_file_to_data(file, NULL, NULL);
+}
+
+static const char *rest_of(const Profile *profile)
+{
+    if (!profile->meaning->rest) {
+        g_autoptr(GKeyFile) file = keys_of(profile->data, profile->length, NULL);
+        profile->meaning->rest = take_rest(file);
+    }
+    return profile->meaning->rest;
+}
+
+/* Whether they say the same, so that they mean the same whatever that is. */
+static gboolean same_text(const Profile *a, const Profile *b)
+{
+    g_autofree char *here = g_path_get_dirname(a->path), *there = g_path_get_dirname(b->path);
+    return strcmp(here, there) == 0 && (strcmp(a->data, b->data) == 0 || strcmp(rest_of(a), rest_of(b)) == 0);
+}
+
+static gboolean is_like(const Profile *profile, const Profile *const *like)
+{
+    for (; like && *like; like++)
+        if (same_text(profile, *like))
+            return TRUE;
+    return FALSE;
+}
+
+/* `like` (NULL: none): see profile_parse_like(). `known`: see profile_parse_known(). */
+static Profile *read_text(const char *path, char *data, gsize length, gboolean known,
+                          const Profile *const *like, GError **error)
+{
+    g_autoptr(Profile) profile = g_new0(Profile, 1);
+
+    profile->path = g_strdup(path);
+    profile->data = data;
+    profile->length = length;
+    profile->annotations = g_ptr_array_new_with_free_func(g_free);
+    profile->meaning = g_new0(struct meaning, 1);
+    g_autoptr(GKeyFile) file = keys_of(data, length, error);
+    gboolean well = file && read_names(profile, file, error);
+    gboolean plain = well && (known || like) && read_plainly(profile, file);
+    if (plain && like)
+        profile->meaning->rest = take_rest(file);
+    if (plain && (known || is_like(profile, like)))
+        return g_steal_pointer(&profile);
+    profile->meaning->connection = well ? understand(profile, error) : NULL;
+    if (!profile->meaning->connection) {
+        g_prefix_error(error, "%s: ", path);
+        return NULL;
+    }
+    read_by_libnm(profile);
+    return g_steal_pointer(&profile);
 }
 
 Profile *profile_parse(const char *path, char *data, gsize length, GError **error)
 {
-    g_autofree char *owned = data;
-    NMConnection *connection = parse_once(path, data, length, error);
-    if (!connection) {
-        g_prefix_error(error, "%s: ", path);
-        return NULL;
-    }
-    NMSettingConnection *s = libnm()->connection_get_setting_connection(connection);
-    Profile *profile = g_new0(Profile, 1);
-    profile->path = g_strdup(path);
-    profile->data = g_steal_pointer(&owned);
-    profile->length = length;
-    g_object_get(s, NM_SETTING_CONNECTION_UUID, &profile->uuid, NM_SETTING_CONNECTION_ID, &profile->id,
-                 NM_SETTING_CONNECTION_TYPE, &profile->type, NM_SETTING_CONNECTION_INTERFACE_NAME,
-                 &profile->interface, NM_SETTING_CONNECTION_AUTOCONNECT, &profile->autoconnect,
-                 NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, &profile->priority, NULL);
-    profile->connection = connection;
-    return profile;
+    return read_text(path, data, length, FALSE, NULL, error);
+}
+
+Profile *profile_parse_like(const char *path, char *data, gsize length, const Profile *const *like,
+                            GError **error)
+{
+    return read_text(path, data, length, FALSE, like, error);
+}
+
+Profile *profile_parse_known(const char *path, char *data, gsize length, GError **error)
+{
+    return read_text(path, data, length, TRUE, NULL, error);
+}
+
+const char *profile_type(const Profile *profile)
+{
+    NMConnection *connection = profile_connection(profile);
+    const char *type = connection ? libnm()->connection_get_connection_type(connection) : NULL;
+    return type ? type : "";
+}
+
+const char *profile_interface(const Profile *profile)
+{
+    NMConnection *connection = profile_connection(profile);
+    return connection ? libnm()->connection_get_interface_name(connection) : NULL;
 }
 
 static void skipped_free(gpointer data)
@@ -286,35 +421,37 @@ Profile *profile_by_uuid(const GPtrArray *profiles, const char *uuid)
     return NULL;
 }
 
-static NMSettingUser *user_setting(NMConnection *connection)
-{
-    return (NMSettingUser *)libnm()->connection_get_setting(connection, libnm()->setting_user_get_type());
-}
-
 const char *profile_annotation(const Profile *profile, const char *key)
 {
-    NMSettingUser *user = user_setting(profile->connection);
-    return user ? libnm()->setting_user_get_data(user, key) : NULL;
+    const GPtrArray *list = profile->annotations;
+
+    for (guint i = 0; i < list->len; i += 2)
+        if (strcmp(list->pdata[i], key) == 0)
+            return list->pdata[i + 1];
+    return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 char **profile_annotation_keys(const Profile *profile)
 {
-    g_autoptr(GPtrArray) ours = g_ptr_array_new_with_free_func(g_free);
-    NMSettingUser *user = user_setting(profile->connection);
-    guint n = 0;
-    const char *const *keys = user ? libnm()->setting_user_get_keys(user, &n) : NULL;
+    const GPtrArray *list = profile->annotations;
+    char **keys = g_new0(char *, list->len / 2 + 1);
 
-    for (guint i = 0; i < n; i++)
-        if (g_str_has_prefix(keys[i], ANNOTATION_PREFIX))
-            g_ptr_array_add(ours, g_strdup(keys[i]));
-    g_ptr_array_add(ours, NULL);
-    return g_strdupv((char **)ours->pdata);
+    for (guint i = 0; i < list->len / 2; i++)
+        keys[i] = g_strdup(list->pdata[2 * i]);
+    qsort(keys, list->len / 2, sizeof *keys, by_name);
+    return keys;
 }
 
 gboolean profile_believed(const Profile *profile)
 {
-    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile->connection);
-    return libnm()->setting_connection_get_num_permissions(s) == 0;
+    NMConnection *connection = profile_connection(profile);
+    return connection && libnm()->setting_connection_get_num_permissions(
+                             libnm()->connection_get_setting_connection(connection)) == 0;
 }
 
 gboolean profile_asks_guard(const Profile *profile)
@@ -326,7 +463,7 @@ gboolean profile_asks_guard(const Profile *profile)
 /* A copy of the connection without what this program changes itself. */
 static NMConnection *without_flags(const Profile *profile)
 {
-    NMConnection *copy = libnm()->simple_connection_new_clone(profile->connection);
+    NMConnection *copy = libnm()->simple_connection_new_clone(profile_connection(profile));
     g_object_set(libnm()->connection_get_setting_connection(copy), NM_SETTING_CONNECTION_AUTOCONNECT, TRUE,
                  NM_SETTING_CONNECTION_AUTOCONNECT_PRIORITY, 0, NM_SETTING_CONNECTION_TIMESTAMP, (guint64)0,
                  NULL);
@@ -343,12 +480,12 @@ static NMConnection *without_flags(const Profile *profile)
     return copy;
 }
 
-/* That copy, made once for each connection. Borrowed. */
+/* That copy, made once for each connection. Borrowed; NULL: libnm does not take it any more. */
 static NMConnection *bare(const Profile *profile)
 {
-    GObject *connection = G_OBJECT(profile->connection);
-    NMConnection *copy = g_object_get_data(connection, BARE);
-    if (!copy) {
+    GObject *connection = (GObject *)profile_connection(profile);
+    NMConnection *copy = connection ? g_object_get_data(connection, BARE) : NULL;
+    if (connection && !copy) {
         copy = without_flags(profile);
         g_object_set_data_full(connection, BARE, copy, g_object_unref);
     }
@@ -357,105 +494,10 @@ static NMConnection *bare(const Profile *profile)
 
 gboolean profile_same(const Profile *a, const Profile *b)
 {
-    return a->connection == b->connection ||
-           libnm()->connection_compare(bare(a), bare(b), NM_SETTING_COMPARE_FLAG_EXACT);
-}
-
-static gboolean is(const char *name, gsize size, const char *wanted)
-{
-    return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
-}
-
-/* Where a key stands in the text, and where it would go. Offsets; -1: nowhere. Of a key that is there twice
- * the last one counts, as for GKeyFile; a group that is there twice is one group. */
-struct place {
-    gssize key_start;
-    gssize key_end;
-    gssize insert;
-    const char *eol;
-};
-
-static struct place find(const char *text, gsize length, const char *group, const char *key)
-{
-    struct place place = {-1, -1, -1, "\n"};
-    gboolean inside = FALSE, first = TRUE;
-
-    for (gsize start = 0, next; start < length; start = next) {
-        const char *newline = memchr(text + start, '\n', length - start);
-        gsize end = newline ? (gsize)(newline - text) : length, name_size = 0;
-        const char *name;
-        next = newline ? end + 1 : length;
-        enum line_kind kind = line_kind(text + start, end - start, &name, &name_size);
-        if (end > start && text[end - 1] == '\r')
-            place.eol = "\r\n";
-        if (kind == LINE_GROUP) {
-            if (inside)
-                first = FALSE;
-            inside = is(name, name_size, group);
-        }
-        if (!inside || kind == LINE_OTHER)
-            continue;
-        if (first) /* behind the last key of the group's first part: comments of the next group stay with it
-                    */
-            place.insert = (gssize)next;
-        if (kind == LINE_KEY && is(name, name_size, key)) {
-            place.key_start = (gssize)start;
-            place.key_end = (gssize)next;
-        }
-    }
-    return place;
-}
-
-void profile_set_key(GString *text, const char *group, const char *key, const char *value)
-{
-    struct place place = find(text->str, text->len, group, key);
-
-    if (!value) { /* every one of them: the one before the last would count next */
-        while (place.key_start >= 0) {
-            g_string_erase(text, place.key_start, place.key_end - place.key_start);
-            place = find(text->str, text->len, group, key);
-        }
-        return;
-    }
-    gboolean at_end =
-        place.key_start >= 0 ? place.key_end == (gssize)text->len : place.insert == (gssize)text->len;
-    gboolean unended = text->len > 0 && text->str[text->len - 1] != '\n';
-    g_autofree char *line =
-        g_strconcat(key, "=", value, at_end && unended && place.key_start >= 0 ? "" : place.eol, NULL);
-    if (place.key_start >= 0) {
-        g_string_erase(text, place.key_start, place.key_end - place.key_start);
-        g_string_insert(text, place.key_start, line);
-        return;
-    }
-    if (unended && (at_end || place.insert < 0))
-        g_string_append(text, place.eol);
-    if (place.insert < 0)
-        g_string_append_printf(text, "%s[%s]%s%s", place.eol, group, place.eol, line);
-    else
-        g_string_insert(text, at_end ? (gssize)text->len : place.insert, line);
-}
-
-char *profile_raw_value(const char *value)
-{
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    g_key_file_set_string(file, "x", "x", value);
-    return g_key_file_get_value(file, "x", "x", NULL);
-}
-
-void profile_remove_group(GString *text, const char *group)
-{
-    gboolean inside = FALSE;
-
-    for (gsize start = 0; start < text->len;) {
-        const char *line = text->str + start, *newline = memchr(line, '\n', text->len - start), *name;
-        gsize size = newline ? (gsize)(newline - line) + 1 : text->len - start, name_size = 0;
-        if (line_kind(line, newline ? size - 1 : size, &name, &name_size) == LINE_GROUP)
-            inside = is(name, name_size, group);
-        if (inside)
-            g_string_erase(text, (gssize)start, (gssize)size);
-        else
-            start += size;
-    }
+    if (same_text(a, b))
+        return TRUE;
+    NMConnection *one = bare(a), *other = bare(b);
+    return one && other && libnm()->connection_compare(one, other, NM_SETTING_COMPARE_FLAG_EXACT);
 }
 
 /* As the annotation is to read; NULL: it is not to be there. */
@@ -467,17 +509,17 @@ static const char *wanted_state(const struct profile_flags *flags)
 static void set_flags(GString *text, const Profile *profile, const struct profile_flags *flags)
 {
     if (profile->autoconnect != flags->autoconnect)
-        profile_set_key(text, GROUP_CONNECTION, KEY_AUTOCONNECT, flags->autoconnect ? "true" : "false");
+        keyfile_set(text, GROUP_CONNECTION, KEY_AUTOCONNECT, flags->autoconnect ? "true" : "false");
     if (flags->priority != PROFILE_KEEP_PRIORITY && profile->priority < flags->priority) {
         g_autofree char *number = g_strdup_printf("%d", flags->priority);
-        profile_set_key(text, GROUP_CONNECTION, KEY_PRIORITY, number);
+        keyfile_set(text, GROUP_CONNECTION, KEY_PRIORITY, number);
     }
     if (!flags->state)
         return;
     if (g_strcmp0(profile_annotation(profile, ANNOTATION_STATE), wanted_state(flags)) != 0)
-        profile_set_key(text, GROUP_USER, ANNOTATION_STATE, wanted_state(flags));
+        keyfile_set(text, GROUP_USER, ANNOTATION_STATE, wanted_state(flags));
     if (g_strcmp0(profile_annotation(profile, ANNOTATION_REASON), flags->reason) != 0)
-        profile_set_key(text, GROUP_USER, ANNOTATION_REASON, flags->reason);
+        keyfile_set(text, GROUP_USER, ANNOTATION_REASON, flags->reason);
 }
 
 static gboolean has_flags(const Profile *profile, gconstpointer wanted)
@@ -495,8 +537,9 @@ static char *read_back(const Profile *profile, GString *text,
                        gboolean (*holds)(const Profile *, gconstpointer), gconstpointer wanted,
                        gsize *ret_length, GError **error)
 {
+    const Profile *const like[] = {profile, NULL};
     g_autoptr(Profile) result =
-        profile_parse(profile->path, g_strndup(text->str, text->len), text->len, error);
+        profile_parse_like(profile->path, g_strndup(text->str, text->len), text->len, like, error);
     if (result && (!holds(result, wanted) || !profile_same(profile, result)))
         g_set_error(error, G_KEY_FILE_ERROR, G_KEY_FILE_ERROR_PARSE,
                     "%s: it cannot be changed without changing more; save it anew with nmcli", profile->path);
@@ -537,8 +580,8 @@ char *profile_with_annotations(const Profile *profile, const struct profile_anno
     GString *text = g_string_new_len(profile->data, (gssize)profile->length);
 
     for (gsize i = 0; i < n; i++) {
-        g_autofree char *raw = annotations[i].value ? profile_raw_value(annotations[i].value) : NULL;
-        profile_set_key(text, GROUP_USER, annotations[i].key, raw);
+        g_autofree char *raw = annotations[i].value ? keyfile_raw(annotations[i].value) : NULL;
+        keyfile_set(text, GROUP_USER, annotations[i].key, raw);
     }
     return read_back(profile, text, has_annotations, &wanted, ret_length, error);
 }

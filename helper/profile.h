@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A profile's file: what it says (by libnm) and how its flags are changed (line by line, so that every other
- * byte stays). It writes no file itself. */
+/* A profile's file: what it says, what that means (by libnm), and the same with other flags. It writes no
+ * file itself. */
 #pragma once
 
 #include "names.h"
@@ -15,17 +15,27 @@ typedef struct {
     gsize length;
     char *uuid;
     char *id;
-    char *type;
-    char *interface; /* connection.interface-name, NULL: none */
     gboolean autoconnect;
-    int priority;             /* connection.autoconnect-priority */
-    NMConnection *connection; /* with secrets; shared by profiles of the same content: nobody changes it */
+    int priority;            /* connection.autoconnect-priority */
+    GPtrArray *annotations;  /* the nm-trial.* keys of [user], each before its value */
+    struct meaning *meaning; /* profile.c's own */
 } Profile;
 
 /* Takes the bytes of a file over for good (also on failure). Errors (NM_CONNECTION_ERROR, G_KEY_FILE_ERROR)
  * say what is wrong with the file in words: not a keyfile, no uuid or id of its own (libnm and NM would each
  * make up another one), or refused by libnm. Caller frees with profile_free(). */
 Profile *profile_parse(const char *path, char *data, gsize length, GError **error);
+
+/* The same. Where the content says what one of `like` does (NULL-terminated; each was understood before, and
+ * is in the same directory), but for what this program changes itself, libnm is not asked, nor loaded: it is
+ * two thirds of a start. So it is with most looks at the files of a trial. */
+Profile *profile_parse_like(const char *path, char *data, gsize length, const Profile *const *like,
+                            GError **error);
+
+/* The same of bytes that were understood before they were stored, by root alone: a record's, a known-good
+ * copy's. */
+Profile *profile_parse_known(const char *path, char *data, gsize length, GError **error);
+
 void profile_free(Profile *profile);
 
 /* What was parsed is remembered, some contents of it, until this: to libnm a certificate by its bare name is
@@ -68,6 +78,14 @@ gboolean profile_is_uuid(const char *text);
 gboolean profile_named(const Profile *profile, const char *name);
 /* The first of them (Profile) with that UUID; NULL: none. Borrowed. */
 Profile *profile_by_uuid(const GPtrArray *profiles, const char *uuid);
+
+/* What libnm makes of it, secrets included; borrowed, and nobody changes it. NULL only of known content (and
+ * what was like it) that the libnm of today does not take. */
+NMConnection *profile_connection(const Profile *profile);
+
+/* connection.type, "" where there is no connection; connection.interface-name, NULL: none. Borrowed. */
+const char *profile_type(const Profile *profile);
+const char *profile_interface(const Profile *profile);
 
 /* An annotation of the profile's [user] section, NULL: none. Owned by the profile. */
 const char *profile_annotation(const Profile *profile, const char *key);
@@ -115,10 +133,3 @@ char *profile_with_annotations(const Profile *profile, const struct profile_anno
 
 /* How the file's flags look to a trial that would promote it at `priority`. */
 enum flags_state profile_flags_state(const Profile *profile, int priority);
-
-/* Sets (value NULL: removes) one key in keyfile text, whose value is written as it is. */
-void profile_set_key(GString *text, const char *group, const char *key, const char *value);
-/* How GKeyFile writes that string as a value. Caller frees. */
-char *profile_raw_value(const char *value);
-/* Removes a group from keyfile text, with its comments. */
-void profile_remove_group(GString *text, const char *group);

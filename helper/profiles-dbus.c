@@ -243,7 +243,8 @@ static gboolean update(const Profile *profile, gboolean to_disk, GError **error)
 {
     g_auto(NetworkProfile) known = {0};
     g_autoptr(GError) gone = NULL;
-    GVariant *settings = libnm()->connection_to_dbus(profile->connection, NM_CONNECTION_SERIALIZE_ALL);
+    GVariant *settings =
+        libnm()->connection_to_dbus(profile_connection(profile), NM_CONNECTION_SERIALIZE_ALL);
     g_autoptr(GVariant) owned = g_variant_ref_sink(settings), reply = NULL;
     guint32 flags = UPDATE_NO_REAPPLY | (to_disk ? UPDATE_TO_DISK : UPDATE_IN_MEMORY);
 

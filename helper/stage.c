@@ -119,7 +119,7 @@ static gboolean annotations_allowed(const Profile *profile, GError **error)
     g_auto(Options) options = {0};
     return options_take_profile(&options, profile, error) &&
            options_take_file(&options, NM_TRIAL_CONF, error) &&
-           options_complete(&options, profile->type, error);
+           options_complete(&options, profile_type(profile), error);
 }
 
 static gboolean take(Staged *staged, GError **error)

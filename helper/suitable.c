@@ -10,9 +10,9 @@ static gboolean same_type(const Plan *plan, const PlanPair *pair, GError **error
 {
     const Profile *candidate = pair->candidate, *replaced = pair->replaced;
     (void)plan;
-    return strcmp(candidate->type, replaced->type) == 0 ||
+    return strcmp(profile_type(candidate), profile_type(replaced)) == 0 ||
            plan_refuse(error, "\"%s\" is of type %s, \"%s\" of type %s. A trial replaces like by like.",
-                       candidate->id, candidate->type, replaced->id, replaced->type);
+                       candidate->id, profile_type(candidate), replaced->id, profile_type(replaced));
 }
 
 static gboolean boots(const Plan *plan, const PlanPair *pair, GError **error)
@@ -31,7 +31,7 @@ static gboolean only_here(const Plan *plan, const PlanPair *pair, GError **error
 {
     const Profile *replaced = pair->replaced;
     (void)plan;
-    NMSettingConnection *s = libnm()->connection_get_setting_connection(replaced->connection);
+    NMSettingConnection *s = libnm()->connection_get_setting_connection(profile_connection(replaced));
     NMConnectionMultiConnect multi = libnm()->setting_connection_get_multi_connect(s);
     return multi == NM_CONNECTION_MULTI_CONNECT_DEFAULT || multi == NM_CONNECTION_MULTI_CONNECT_SINGLE ||
            plan_refuse(
@@ -66,9 +66,9 @@ static gboolean secrets_stored(const Profile *profile, GError **error)
     g_autofree char *name = NULL;
     g_autoptr(GPtrArray) missing = NULL;
 
-    libnm()->connection_clear_secrets_with_flags(profile->connection, find_secret, &name);
+    libnm()->connection_clear_secrets_with_flags(profile_connection(profile), find_secret, &name);
     /* What NM would ask for: it is not there at all, a WireGuard peer's, whose flags are in a list, too. */
-    if (!name && libnm()->connection_need_secrets(profile->connection, &missing))
+    if (!name && libnm()->connection_need_secrets(profile_connection(profile), &missing))
         name = g_strdup(missing->pdata[0]);
     return !name ||
            plan_refuse(error,
@@ -79,7 +79,7 @@ static gboolean secrets_stored(const Profile *profile, GError **error)
 /* The word of libnm 1.42; an older one does not know such a profile at all. */
 static gboolean not_ours_to_judge(const Profile *profile, GError **error)
 {
-    return strcmp(profile->type, "loopback") != 0 ||
+    return strcmp(profile_type(profile), "loopback") != 0 ||
            plan_refuse(error, "\"%s\" is a loopback profile: no network to try or to lose.", profile->id);
 }
 
@@ -96,13 +96,14 @@ gboolean plan_profile_suitable(const Profile *profile, GError **error)
 const char *plan_controller(const Profile *profile)
 {
     return libnm()->setting_connection_get_master(
-        libnm()->connection_get_setting_connection(profile->connection));
+        libnm()->connection_get_setting_connection(profile_connection(profile)));
 }
 
 static gboolean is_port_of(const Profile *port, const Profile *controller)
 {
     const char *name = plan_controller(port);
-    return name && (strcmp(name, controller->uuid) == 0 || g_strcmp0(name, controller->interface) == 0);
+    return name &&
+           (strcmp(name, controller->uuid) == 0 || g_strcmp0(name, profile_interface(controller)) == 0);
 }
 
 static gboolean in_trial(const Plan *plan, const Profile *profile)
@@ -149,10 +150,10 @@ static gboolean competes(const PlanPair *pair, const Profile *other)
 {
     const Profile *candidate = pair->candidate;
     if (strcmp(other->uuid, candidate->uuid) == 0 || !other->autoconnect || !profile_believed(other) ||
-        strcmp(other->type, candidate->type) != 0 || !plan_fits(other, pair->device))
+        strcmp(profile_type(other), profile_type(candidate)) != 0 || !plan_fits(other, pair->device))
         return FALSE;
-    NMSettingWireless *a = libnm()->connection_get_setting_wireless(candidate->connection);
-    NMSettingWireless *b = libnm()->connection_get_setting_wireless(other->connection);
+    NMSettingWireless *a = libnm()->connection_get_setting_wireless(profile_connection(candidate));
+    NMSettingWireless *b = libnm()->connection_get_setting_wireless(profile_connection(other));
     return !a || !b ||
            g_bytes_equal(libnm()->setting_wireless_get_ssid(a), libnm()->setting_wireless_get_ssid(b));
 }

@@ -67,7 +67,7 @@ char *fake_object(const char *uuid)
 GVariant *fake_settings(const struct storage *storage)
 {
     return g_variant_ref_sink(
-        nm_connection_to_dbus(storage->profile->connection, NM_CONNECTION_SERIALIZE_NO_SECRETS));
+        nm_connection_to_dbus(profile_connection(storage->profile), NM_CONNECTION_SERIALIZE_NO_SECRETS));
 }
 
 static Profile *read_file(const char *path)
@@ -154,7 +154,7 @@ static void clear(struct device *device)
 /* Nobody serves DHCP here. */
 static gboolean gets_no_lease(const Profile *profile)
 {
-    NMSettingIPConfig *ip = nm_connection_get_setting_ip4_config(profile->connection);
+    NMSettingIPConfig *ip = nm_connection_get_setting_ip4_config(profile_connection(profile));
     return ip && g_strcmp0(nm_setting_ip_config_get_method(ip), "auto") == 0;
 }
 
@@ -177,7 +177,7 @@ void fake_activate(struct device *device, const struct storage *storage)
 
 static gboolean fits(const struct storage *storage, const struct device *device)
 {
-    const char *name = storage->profile->interface;
+    const char *name = profile_interface(storage->profile);
     return !name || strcmp(name, device->name) == 0;
 }
 

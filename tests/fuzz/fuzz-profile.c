@@ -98,6 +98,26 @@ static void assert_within(const Profile *a, const Profile *b)
     }
 }
 
+/* Read without libnm, where that is possible, it is the same. */
+static void assert_plain(const Profile *profile, const Profile *like)
+{
+    const Profile *const list[] = {like, NULL};
+    g_autofree char *copy = g_memdup(profile->data, profile->length + 1);
+    g_autoptr(Profile) plain = profile_parse_like(PATH, g_steal_pointer(&copy), profile->length, list, NULL);
+    g_auto(GStrv) keys = profile_annotation_keys(profile), its = NULL;
+
+    g_assert_nonnull(plain);
+    g_assert_cmpstr(plain->uuid, ==, profile->uuid);
+    g_assert_cmpstr(plain->id, ==, profile->id);
+    g_assert_cmpint(plain->autoconnect, ==, profile->autoconnect);
+    g_assert_cmpint(plain->priority, ==, profile->priority);
+    its = profile_annotation_keys(plain);
+    g_assert_true(g_strv_equal((const char *const *)keys, (const char *const *)its));
+    for (char **key = keys; *key; key++)
+        g_assert_cmpstr(profile_annotation(plain, *key), ==, profile_annotation(profile, *key));
+    g_assert_true(profile_same(plain, profile));
+}
+
 /* What a change has made of `before`; NULL: it was refused. */
 static Profile *changed(const Profile *before, char *text, gsize length, const GError *error)
 {
@@ -111,6 +131,7 @@ static Profile *changed(const Profile *before, char *text, gsize length, const G
     Profile *after = profile_parse(PATH, g_steal_pointer(&copy), length, &failure);
     g_assert_no_error(failure);
     g_assert_true(profile_same(before, after) && profile_same(after, before));
+    assert_plain(after, before);
     assert_lines(before, after);
     assert_within(before, after);
     assert_within(after, before);
@@ -198,9 +219,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_assert_true((profile == NULL) == (error != NULL));
     if (!profile)
         return 0;
-    g_assert_true(profile->uuid && profile->id && profile->type);
+    g_assert_true(profile->uuid && profile->id && *profile_type(profile));
     g_assert_cmpint(ABS(profile->priority), <=, 999);
     g_assert_true(profile_same(profile, profile));
+    assert_plain(profile, profile);
     g_assert_true(profile_named(profile, profile->uuid));
     if (what & 1)
         as_candidate(profile);

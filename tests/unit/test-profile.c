@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A profile's flags change and nothing else does; which two profiles are the same; what is no profile. */
+#include "keyfile.h"
 #include "profile.h"
 
 #include "sample.h"
@@ -41,7 +42,7 @@ static char *with_flags(const char *text, const struct profile_flags *flags)
 static void assert_flags(const char *text, const struct profile_flags *flags)
 {
     g_autoptr(Profile) profile = parse(text);
-    NMSettingConnection *s = nm_connection_get_setting_connection(profile->connection);
+    NMSettingConnection *s = nm_connection_get_setting_connection(profile_connection(profile));
     g_assert_cmpint(nm_setting_connection_get_autoconnect(s), ==, flags->autoconnect);
     if (flags->priority != PROFILE_KEEP_PRIORITY)
         g_assert_cmpint(nm_setting_connection_get_autoconnect_priority(s), >=, flags->priority);
@@ -199,7 +200,7 @@ static void test_set_key(void)
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         GString *text = g_string_new(cases[i].text);
         g_test_message("%s", cases[i].text);
-        profile_set_key(text, "g", "k", cases[i].value);
+        keyfile_set(text, "g", "k", cases[i].value);
         g_assert_cmpstr(text->str, ==, cases[i].expected);
         g_string_free(text, TRUE);
     }
@@ -353,8 +354,8 @@ static void test_read_directory(void)
         const Profile *profile = profiles->pdata[i];
         g_assert_true(strcmp(profile->path, path) == 0 || strcmp(profile->path, old) == 0);
         g_assert_cmpstr(profile->id, ==, "profile 1");
-        g_assert_cmpstr(profile->interface, ==, SAMPLE_DEVICE);
-        g_assert_cmpstr(profile->type, ==, "802-3-ethernet");
+        g_assert_cmpstr(profile_interface(profile), ==, SAMPLE_DEVICE);
+        g_assert_cmpstr(profile_type(profile), ==, "802-3-ethernet");
     }
     g_assert_cmpuint(skipped->len, ==, 3);
     for (guint i = 0; i < skipped->len; i++) {
@@ -431,13 +432,13 @@ static void test_parsed_once(void)
     g_autoptr(Profile) first = parse(text), again = parse(text), changed = parse(other);
     g_autoptr(Profile) elsewhere = profile_parse("/y", g_strdup(text), strlen(text), NULL);
 
-    g_assert_true(first->connection == again->connection);
-    g_assert_false(first->connection == changed->connection);
-    g_assert_false(first->connection == elsewhere->connection);
+    g_assert_true(profile_connection(first) == profile_connection(again));
+    g_assert_false(profile_connection(first) == profile_connection(changed));
+    g_assert_false(profile_connection(first) == profile_connection(elsewhere));
     g_assert_false(changed->autoconnect);
     profile_forget();
     g_autoptr(Profile) anew = parse(text);
-    g_assert_false(first->connection == anew->connection);
+    g_assert_false(profile_connection(first) == profile_connection(anew));
     g_assert_true(profile_same(first, anew) && profile_same(first, changed));
 }
 
@@ -450,25 +451,121 @@ static void test_annotation(void)
     g_assert_null(profile_annotation(none, ANNOTATION_REPLACES));
 }
 
-/* Every part of that group goes, and no other byte. */
-static void test_remove_group(void)
+/* Where libnm is not asked, the file is read as libnm reads it. */
+static void test_read_plainly(void)
 {
-    static const struct {
-        const char *text, *rest;
+    const struct {
+        const char *connection, *user;
     } cases[] = {
-        {"[a]\nx=1\n\n[g]\ny=2\n# of g\n[b]\nz=3\n", "[a]\nx=1\n\n[b]\nz=3\n"},
-        {"[a]\nx=1\n[g]\ny=2", "[a]\nx=1\n"},
-        {"[g]\r\ny=2\r\n[a]\r\nx=1\r\n[g]\r\nw=3\r\n", "[a]\r\nx=1\r\n"},
-        {"# first\n[a]\nx=[g]\n", "# first\n[a]\nx=[g]\n"},
-        {"[gg]\nx=1\n", "[gg]\nx=1\n"},
         {"", ""},
+        {"autoconnect=true\n", ""},
+        {"autoconnect=false\n", ""},
+        {"autoconnect=0\n", ""},
+        {"autoconnect=1\n", ""},
+        {"autoconnect=no\n", ""},
+        {"autoconnect=FALSE\n", ""},
+        {"autoconnect=\n", ""},
+        {" autoconnect = false \n", ""},
+        {"autoconnect=true\nautoconnect=false\n", ""},
+        {"autoconnect=false\n[connection]\nautoconnect=true\n", ""},
+        {"autoconnect-priority=5\n", ""},
+        {"autoconnect-priority=-7\n", ""},
+        {"autoconnect-priority=010\n", ""},
+        {"autoconnect-priority=0x10\n", ""},
+        {"autoconnect-priority=+5\n", ""},
+        {"autoconnect-priority=5 \n", ""},
+        {"autoconnect-priority=5x\n", ""},
+        {"autoconnect-priority=-0\n", ""},
+        {"autoconnect-priority=999\n", ""},
+        {"autoconnect-priority=1000\n", ""},
+        {"autoconnect-priority=4294967301\n", ""},
+        {"uuid=5A3B1C9E-0000-4000-8000-000000000001\n", ""},
+        {"uuid=5a3b1c9e000040008000-0000-0000-000001\n", ""},
+        {"uuid=0123456789012345678901234567890123456789\n", ""},
+        {"id=a\\sb\n", ""},
+        {"", "nm-trial.state=trying\nnm-trial.reason=timeout\nmy.site=here\n"},
+        {"", "nm-trial.state=trying\nnm-trial.state=demoted\n"},
+        {"", "nm-trial.state=trying\n[user]\nnm-trial.state=promoted\n"},
+        {"", "nm-trial.state=a\\sb\n"},
+        {"", "nm-trial.state=\n"},
+        {"", "nm-trial.state=\xff\n"},
+        {"", "nm-trial\\2estate=trying\n"},
+        {"", "nm-trial.=trying\n"},
+        {"", "nm-trial.state[de]=trying\n"},
+        {"", " nm-trial.start = boot \n"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        GString *text = g_string_new(cases[i].text);
-        profile_remove_group(text, "g");
-        g_assert_cmpstr(text->str, ==, cases[i].rest);
-        g_string_free(text, TRUE);
+        g_autofree char *text =
+            g_strconcat("[connection]\n" TYPE, cases[i].connection, "[user]\n", cases[i].user, NULL);
+        g_test_message("%.200s", text);
+        g_autoptr(Profile) plain = profile_parse_known(PATH, g_strdup(text), strlen(text), NULL);
+        g_autoptr(Profile) whole = profile_parse(PATH, g_strdup(text), strlen(text), NULL);
+        if (!whole) /* libnm refuses it: it is in no record, and like nothing */
+            continue;
+        g_assert_cmpstr(plain->uuid, ==, whole->uuid);
+        g_assert_cmpstr(plain->id, ==, whole->id);
+        g_assert_cmpint(plain->autoconnect, ==, whole->autoconnect);
+        g_assert_cmpint(plain->priority, ==, whole->priority);
+        g_auto(GStrv) a = profile_annotation_keys(plain), b = profile_annotation_keys(whole);
+        g_assert_true(g_strv_equal((const char *const *)a, (const char *const *)b));
+        for (char **key = a; *key; key++)
+            g_assert_cmpstr(profile_annotation(plain, *key), ==, profile_annotation(whole, *key));
     }
+}
+
+/* libnm is asked about what it has not seen, and not about the rest: here it would refuse. */
+static void test_like(void)
+{
+#define REFUSED "[connection]\n" TYPE "%s[ipv4]\nmethod=none-such\n%s"
+    g_autofree char *big = g_strnfill(9000, 'x');
+    g_autofree char *too_big = g_strconcat("[user]\nnm-trial.reason=", big, "\n", NULL);
+    GString *many = g_string_new("[user]\n");
+    for (char a = 'a'; a <= 'z'; a++)
+        for (char b = 'a'; b <= 'z'; b++)
+            g_string_append_printf(many, "nm-trial.%c%c=1\n", a, b);
+    g_autofree char *too_many = g_string_free(many, FALSE);
+    const struct {
+        const char *connection, *rest;
+        gboolean like;
+    } cases[] = {
+        {"", "", TRUE},
+        {"autoconnect=false\nautoconnect-priority=7\ntimestamp=1\n", "", TRUE},
+        {"", "# but a comment\n", TRUE},
+        {"", "[user]\nnm-trial.state=trying\n", TRUE},
+        {"", "[.nmmeta]\nshadowed-storage=/x\n", TRUE},
+        {"", "[user]\nmy.site=here\n", FALSE},
+        {"", "[ipv6]\nmethod=auto\n", FALSE},
+        {"", "method=none-such-either\n", FALSE},
+        {"interface-name=eth7\n", "", FALSE},
+        {"autoconnect=no\n", "", FALSE}, /* the same, but not plain */
+        /* libnm may refuse these */
+        {"", too_big, FALSE},
+        {"", too_many, FALSE},
+        {"", "[user]\nnm-trial.=x\n", FALSE},
+        {"", "[user]\nnm-trial.a b=x\n", FALSE},
+    };
+    g_autofree char *text = g_strdup_printf(REFUSED, "", "");
+    g_autoptr(Profile) known = profile_parse_known(PATH, g_strdup(text), strlen(text), NULL);
+    const Profile *const like[] = {known, NULL};
+
+    g_assert_null(profile_parse(PATH, g_strdup(text), strlen(text), NULL));
+    g_assert_nonnull(known);
+    g_assert_null(profile_connection(known));
+    g_assert_cmpstr(profile_type(known), ==, "");
+    g_assert_null(profile_interface(known));
+    g_assert_false(profile_believed(known));
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *its = g_strdup_printf(REFUSED, cases[i].connection, cases[i].rest);
+        g_test_message("%s", its);
+        g_autoptr(Profile) profile = profile_parse_like(PATH, g_strdup(its), strlen(its), like, NULL);
+        g_assert_true((profile != NULL) == cases[i].like);
+        g_assert_true(!profile || profile_same(profile, known));
+        g_assert_null(
+            profile_parse_like("/elsewhere/x.nmconnection", g_strdup(its), strlen(its), like, NULL));
+    }
+    g_autoptr(Profile) understood = parse("[connection]\n" TYPE);
+    g_assert_false(profile_same(understood, known));
+    g_assert_false(profile_same(known, understood));
 }
 
 int main(int argc, char **argv)
@@ -478,7 +575,8 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/flags/there-and-back", test_there_and_back);
     g_test_add_func("/profile/flags/state", test_flags_state);
     g_test_add_func("/profile/set-key", test_set_key);
-    g_test_add_func("/profile/remove-group", test_remove_group);
+    g_test_add_func("/profile/read-plainly", test_read_plainly);
+    g_test_add_func("/profile/like", test_like);
     g_test_add_func("/profile/same", test_same);
     g_test_add_func("/profile/not-same", test_not_same);
     g_test_add_func("/profile/refused", test_refused);
