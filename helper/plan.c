@@ -343,7 +343,8 @@ Plan *plan_new(const struct plan_request *request, Network *network, GError **er
     plan->notes = g_ptr_array_new_with_free_func(g_free);
     plan->warnings = g_ptr_array_new_with_free_func(g_free);
     plan->profiles = profile_read_directory(request->profile_dir, skipped);
-    if (!plan_directory(request->state_dir, error) ||
+    /* what cannot be read now may be the profile that is meant, or outrank it */
+    if (!profile_all_readable(skipped, error) || !plan_directory(request->state_dir, error) ||
         (profile_port != &profiles_dbus && !plan_directory(request->profile_dir, error)))
         return NULL;
     if (!(request->edit ? plan_find_edit(plan, request, skipped, network, error)

@@ -117,8 +117,10 @@ class Changed(Guarded):
     def make_anew(self, addresses, gateway):
         self.watch.ignore_profiles()
         self.device.nmcli("connection", "delete", "lan")
+        # On a busy machine it is put back before nmcli has looked at what it added ("object is in an unsuitable state").
         self.device.nmcli("connection", "add", "type", "ethernet", "con-name", "lan", "ifname", "eth0", "ipv4.method",
-                          "manual", "ipv4.addresses", addresses, "ipv4.gateway", gateway, "ipv6.method", "disabled")
+                          "manual", "ipv4.addresses", addresses, "ipv4.gateway", gateway, "ipv6.method", "disabled",
+                          check=False)
 
     def test_deleted_and_made_anew(self):
         self.make_anew(NEW, "10.99.0.1")
