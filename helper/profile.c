@@ -78,7 +78,8 @@ static gboolean read_names(Profile *profile, GKeyFile *file, GError **error)
 static gboolean is_plain_uuid(const char *uuid)
 {
     for (int i = 0; i < 36; i++)
-        if ((i == 8 || i == 13 || i == 18 || i == 23) != (uuid[i] == '-') || g_ascii_isupper(uuid[i]))
+        if (!uuid[i] || (i == 8 || i == 13 || i == 18 || i == 23) != (uuid[i] == '-') ||
+            g_ascii_isupper(uuid[i]))
             return FALSE;
     return uuid[36] == '\0';
 }
@@ -109,9 +110,12 @@ static gboolean read_plain_annotations(Profile *profile, GKeyFile *file)
     return n <= ANNOTATIONS_MAX;
 }
 
-/* What this program changes itself, where it is spelled as everybody spells it. FALSE: libnm must tell. */
+/* Its names, and what this program changes itself, where they are spelled as everybody spells them. FALSE:
+ * libnm must tell. */
 static gboolean read_plainly(Profile *profile, GKeyFile *file)
 {
+    g_autofree char *uuid = g_key_file_get_value(file, GROUP_CONNECTION, KEY_UUID, NULL);
+    g_autofree char *id = g_key_file_get_value(file, GROUP_CONNECTION, KEY_ID, NULL);
     g_autofree char *on = g_key_file_get_value(file, GROUP_CONNECTION, KEY_AUTOCONNECT, NULL);
     g_autofree char *priority = g_key_file_get_value(file, GROUP_CONNECTION, KEY_PRIORITY, NULL);
 
@@ -120,7 +124,7 @@ static gboolean read_plainly(Profile *profile, GKeyFile *file)
     g_autofree char *plain = g_strdup_printf("%d", profile->priority);
     return (profile->autoconnect || strcmp(on, "false") == 0) &&
            (!priority || strcmp(priority, plain) == 0) /* to libnm 010 is 8 */
-           && ABS(profile->priority) <= NM_PRIORITY_MAX && is_plain_uuid(profile->uuid) &&
+           && ABS(profile->priority) <= NM_PRIORITY_MAX && is_plain_uuid(uuid) && !strchr(id, '\\') &&
            read_plain_annotations(profile, file);
 }
 
