@@ -148,7 +148,8 @@ static void sweep_guarded(struct sweep *sweep, Good *good)
         g_clear_error(&error);
         strays = g_ptr_array_new();
     }
-    if (!known || (is_good(own, known) && strays->len == 0) ||
+    /* what NM does not take (any more) is not put in the way of what somebody made of it */
+    if (!known || (is_good(own, known) && strays->len == 0) || !profile_connection(known) ||
         (found == FOUND_NOTHING && follow_rename(sweep, good, known, strays)))
         return;
     g_autoptr(Profile) change = find_change(good, known, strays, &error);

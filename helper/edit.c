@@ -191,6 +191,7 @@ static gboolean hide_it(const GPtrArray *strays)
 static void trying_facts(const Record *record, int i, const Profile *shadow, enum found found,
                          const GPtrArray *strays, struct pair_facts *facts)
 {
+    /* in the shadow's directory, not in the profile's own: start saw to it that it means the same in both */
     g_autoptr(Profile) then = recorded_profile(&record->pair[i].candidate, NULL);
     const char *state = shadow ? profile_annotation(shadow, ANNOTATION_STATE) : NULL;
 

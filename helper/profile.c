@@ -15,6 +15,7 @@
 /* What libnm takes in [user] (nm-setting-user.c): with anything else it refuses the profile. */
 #define ANNOTATIONS_MAX 256
 #define ANNOTATION_SIZE_MAX 8192
+#define ANNOTATION_KEY_MAX 255
 #define ANNOTATION_LETTERS                                                                                   \
     "abcdefghijklmnopqrstuvwxyz-" /* some of those that it takes: all that ours have                         \
                                    */
@@ -98,7 +99,7 @@ static gboolean read_plain_annotations(Profile *profile, GKeyFile *file)
     for (char **key = keys; key && *key; key++) {
         g_autofree char *value = g_key_file_get_value(file, GROUP_USER, *key, NULL);
         const char *word = *key + strlen(ANNOTATION_PREFIX);
-        if (strchr(*key, '\\')) /* libnm's own way to spell a key */
+        if (strchr(*key, '\\') /* libnm's own way to spell a key */ || strlen(*key) > ANNOTATION_KEY_MAX)
             return FALSE;
         if (!g_str_has_prefix(*key, ANNOTATION_PREFIX) || profile_annotation(profile, *key))
             continue; /* of one that is there twice, GKeyFile has the last value, as libnm does */
@@ -124,8 +125,8 @@ static gboolean read_plainly(Profile *profile, GKeyFile *file)
     g_autofree char *plain = g_strdup_printf("%d", profile->priority);
     return (profile->autoconnect || strcmp(on, "false") == 0) &&
            (!priority || strcmp(priority, plain) == 0) /* to libnm 010 is 8 */
-           && ABS(profile->priority) <= NM_PRIORITY_MAX && is_plain_uuid(uuid) && !strchr(id, '\\') &&
-           read_plain_annotations(profile, file);
+           && profile->priority >= -NM_PRIORITY_MAX && profile->priority <= NM_PRIORITY_MAX &&
+           is_plain_uuid(uuid) && !strchr(id, '\\') && read_plain_annotations(profile, file);
 }
 
 static NMSettingUser *user_setting(NMConnection *connection)

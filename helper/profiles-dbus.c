@@ -32,8 +32,11 @@ void profiles_choose(void)
 static gboolean fail(const GError *failure, const char *path, GError **error)
 {
     gboolean refused = g_error_matches(failure, BUS_ERROR, BUS_ERROR_REFUSED);
-    g_set_error(error, G_FILE_ERROR, refused ? G_FILE_ERROR_FAILED : G_FILE_ERROR_AGAIN, "%s: %s", path,
-                failure->message);
+    int code = failure->domain != BUS_ERROR
+                   ? G_FILE_ERROR_INVAL /* the host's NM knows more than this libnm */
+               : refused ? G_FILE_ERROR_FAILED
+                         : G_FILE_ERROR_AGAIN;
+    g_set_error(error, G_FILE_ERROR, code, "%s: %s", path, failure->message);
     return FALSE;
 }
 

@@ -248,7 +248,7 @@ static int start(VerbContext *context, const struct words *words, Options *optio
     plan = plan_new(&request, context->network, &error);
     if (!plan) {
         verb_error("%s", error->message);
-        return error->code;
+        return error->domain == PLAN_ERROR ? error->code : EXIT_FAILED;
     }
     if (words->dry_run) {
         show(plan, options);

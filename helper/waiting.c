@@ -14,7 +14,12 @@
 
 static enum candidate_fate later(const GError *error)
 {
-    journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+    static char *said; /* the same again and again, on a disk that stays as it is */
+
+    if (g_strcmp0(said, error->message) != 0)
+        journal_say(JOURNAL_TROUBLE, NULL, -1, "%s", error->message);
+    g_free(said);
+    said = g_strdup(error->message);
     return CANDIDATE_LATER;
 }
 
@@ -203,6 +208,8 @@ enum candidate_fate waiting_came_up(Engine *engine, Good *good, const char *file
         /* perhaps only since it was put back, and NM did not answer */
         return good->waiting || wait || coming ? CANDIDATE_LEFT : settle(engine, known);
     }
+    if (!profile_connection(known)) /* NM does not take it (any more) */
+        return CANDIDATE_LEFT;
     /* remembered first: a power cut in between must not lose it */
     if (content && !failed && !change_remember(engine->state_dir, good, content, &error))
         return later(error);

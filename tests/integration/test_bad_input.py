@@ -120,6 +120,15 @@ class BadInput(Case):
                 self.refused(["start", *arguments], 4, says)
                 self.refused_dryly(["start", *arguments, "--dry-run"])
 
+    def test_a_disk_that_does_not_tell(self):
+        state = self.device.disk / "var/lib/nm-trial"
+        state.mkdir(mode=0o700, exist_ok=True)
+        (state / "good").symlink_to("good")  # what is guarded cannot be listed
+        self.before = self.files()
+        for arguments in (["start", "good"], ["guard", "good"], ["guard"]):
+            with self.subTest(arguments=arguments):
+                self.refused(arguments, 1, "nm-trial/good.*symbolic links")
+
     def refused_dryly(self, arguments):
         self.trial(*arguments, status=4)
         self.assertEqual((self.files(), self.state()), (self.before, "none"))

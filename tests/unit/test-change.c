@@ -338,6 +338,24 @@ static void test_unlisted(void)
     for_each(unlisted);
 }
 
+/* What the NM of today does not take (another slot, an older one) is not put in the way of what works. */
+static void test_refused(void)
+{
+    static const struct scenario scenario = {"known good to another NetworkManager", CHANGED};
+    struct fixture *f = begin(&scenario);
+    g_autofree char *path = g_build_filename(f->profiles, OWN, NULL), *uuid = sample_uuid(2);
+    g_autofree char *good_text = text_of(&scenario, GOOD), *changed = text_of(&scenario, CHANGED);
+    g_autofree char *refused = g_strconcat(good_text, "[ipv6]\nmethod=none-such\n", NULL);
+    g_autoptr(Good) good = good_new(path, uuid);
+
+    good->content = g_bytes_new(refused, strlen(refused));
+    g_assert_true(good_save(f->state, good, NULL));
+    g_assert_true(sweep(f));
+    g_autofree char *own = scratch_get(f->profiles, OWN);
+    g_assert_cmpstr(own, ==, changed);
+    end(f);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -347,5 +365,6 @@ int main(int argc, char **argv)
     g_test_add_func("/change/remembered-by-the-next", test_remembered_first_by_the_next_one);
     g_test_add_func("/change/fails-in-turn",
                     test_fails_in_turn); /* last: a close that fails leaves its descriptor */
+    g_test_add_func("/change/refused", test_refused);
     return g_test_run();
 }

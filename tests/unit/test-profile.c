@@ -479,6 +479,7 @@ static void test_read_plainly(void)
         {"autoconnect-priority=999\n", ""},
         {"autoconnect-priority=1000\n", ""},
         {"autoconnect-priority=4294967301\n", ""},
+        {"autoconnect-priority=-2147483648\n", ""},
         {"uuid=5A3B1C9E-0000-4000-8000-000000000001\n", ""},
         {"uuid=5a3b1c9e000040008000-0000-0000-000001\n", ""},
         {"uuid=0123456789012345678901234567890123456789\n", ""},
@@ -527,6 +528,8 @@ static void test_like(void)
         for (char b = 'a'; b <= 'z'; b++)
             g_string_append_printf(many, "nm-trial.%c%c=1\n", a, b);
     g_autofree char *too_many = g_string_free(many, FALSE);
+    big[255] = '\0';
+    g_autofree char *too_long = g_strconcat("[user]\nnm-trial.", big, "=x\n", NULL);
     const struct {
         const char *connection, *rest;
         gboolean like;
@@ -544,6 +547,7 @@ static void test_like(void)
         /* libnm may refuse these */
         {"", too_big, FALSE},
         {"", too_many, FALSE},
+        {"", too_long, FALSE},
         {"", "[user]\nnm-trial.=x\n", FALSE},
         {"", "[user]\nnm-trial.a b=x\n", FALSE},
     };
