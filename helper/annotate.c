@@ -5,6 +5,7 @@
 #include "names.h"
 #include "options.h"
 #include "plan.h"
+#include "profiles.h"
 #include "store.h"
 #include "verbs.h"
 

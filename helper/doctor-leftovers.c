@@ -5,6 +5,7 @@
 #include "names.h"
 #include "os.h"
 #include "profile.h"
+#include "profiles.h"
 
 #include <glib/gstdio.h>
 

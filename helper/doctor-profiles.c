@@ -5,6 +5,7 @@
 #include "libnm.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "storage.h"
 
 /* What a profile says of itself; a profile with permissions is a user's own and is not believed. */

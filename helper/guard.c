@@ -5,6 +5,7 @@
 #include "names.h"
 #include "opening.h"
 #include "plan.h"
+#include "profiles.h"
 #include "verbs.h"
 
 #include <stdio.h>

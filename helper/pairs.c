@@ -5,6 +5,7 @@
 #include "libnm.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "settings.h"
 
 /* Another file with the profile's UUID would win or lose by its time: refuse rather than guess. */

@@ -3,8 +3,6 @@
 
 #include "keyfile.h"
 #include "libnm.h"
-#include "profiles.h"
-#include "store.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -302,101 +300,6 @@ const char *profile_interface(const Profile *profile)
 {
     NMConnection *connection = profile_connection(profile);
     return connection ? libnm()->connection_get_interface_name(connection) : NULL;
-}
-
-static void skipped_free(gpointer data)
-{
-    struct profile_skipped *skipped = data;
-    g_free(skipped->path);
-    g_free(skipped->id);
-    g_free(skipped->uuid);
-    g_free(skipped->why);
-    g_free(skipped);
-}
-
-GPtrArray *profile_skipped_new(void)
-{
-    return g_ptr_array_new_with_free_func(skipped_free);
-}
-
-static void skip(GPtrArray *skipped, const char *path, const GError *why)
-{
-    g_autoptr(GKeyFile) file = g_key_file_new();
-    struct profile_skipped *entry = g_new0(struct profile_skipped, 1);
-    g_autofree char *data = NULL;
-    gsize length = 0;
-
-    entry->path = g_strdup(path);
-    entry->why = g_strdup(why->message);
-    entry->unreadable =
-        why->domain == G_FILE_ERROR && why->code != G_FILE_ERROR_NOENT && !store_unusable(why);
-    if (store_read(path, &data, &length, NULL) &&
-        g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL)) {
-        entry->id = g_key_file_get_string(file, GROUP_CONNECTION, "id", NULL);
-        entry->uuid = g_key_file_get_string(file, GROUP_CONNECTION, "uuid", NULL);
-    }
-    g_ptr_array_add(skipped, entry);
-}
-
-gboolean profile_all_readable(const GPtrArray *skipped, GError **error)
-{
-    for (guint i = 0; i < skipped->len; i++) {
-        const struct profile_skipped *entry = skipped->pdata[i];
-        if (entry->unreadable) {
-            g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_IO, "%s", entry->why);
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-/* NM's own rule for names in that directory, as far as files matter to us
- * (nm_keyfile_utils_ignore_filename()). */
-gboolean profile_ignored(const char *name)
-{
-    const char *temporary = g_strrstr(name, KEYFILE_SUFFIX ".");
-    return name[0] == '.' || g_str_has_suffix(name, "~") || g_str_has_suffix(name, NM_META_SUFFIX) ||
-           (temporary && strlen(temporary) == strlen(KEYFILE_SUFFIX ".") + 6);
-}
-
-GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped)
-{
-    GPtrArray *found = g_ptr_array_new_with_free_func((GDestroyNotify)profile_free);
-    g_autoptr(GError) failure = NULL;
-    g_auto(GStrv) names = profile_port->names(directory, &failure);
-
-    if (failure && skipped)
-        skip(skipped, directory, failure);
-    for (char **name = names; name && *name; name++) {
-        g_autofree char *path = g_build_filename(directory, *name, NULL);
-        g_autoptr(GError) error = NULL;
-        char *data = NULL;
-        gsize length = 0;
-        if (profile_ignored(*name))
-            continue;
-        Profile *profile = profile_port->read(path, &data, &length, &error)
-                               ? profile_parse(path, data, length, &error)
-                               : NULL;
-        if (profile)
-            g_ptr_array_add(found, profile);
-        else if (skipped)
-            skip(skipped, path, error);
-    }
-    return found;
-}
-
-gboolean profile_mentioned(const char *directory, const char *key)
-{
-    g_auto(GStrv) names = profile_port->names(directory, NULL);
-    gboolean found = !names;
-
-    for (char **name = names; name && *name && !found; name++) {
-        g_autofree char *path = g_build_filename(directory, *name, NULL), *data = NULL;
-        gsize length = 0;
-        found = !profile_ignored(*name) && profile_port->read(path, &data, &length, NULL) &&
-                (strstr(data, key) || strchr(data, '\\'));
-    }
-    return found;
 }
 
 gboolean profile_is_uuid(const char *text)

@@ -43,33 +43,6 @@ void profile_free(Profile *profile);
 void profile_forget(void);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Profile, profile_free)
 
-/* Every profile that NM would load from the directory (array of Profile, owned). Files that nobody may be
- * trusted with or that cannot be understood are left out; each is reported to `skipped` (may be NULL), an
- * array of struct profile_skipped that the caller made with profile_skipped_new(); so is the directory itself
- * where its names cannot be read, and then no profile is returned. */
-struct profile_skipped {
-    char *path;
-    char *id; /* what a plain look at the file shows, NULL: nothing */
-    char *uuid;
-    char *why;
-    gboolean unreadable; /* the disk does not tell: it may well be a profile */
-};
-GPtrArray *profile_read_directory(const char *directory, GPtrArray *skipped);
-GPtrArray *profile_skipped_new(void);
-
-/* Whether nothing was passed over because it could not be read: whatever is in it counts. FALSE with a
- * G_FILE_ERROR: the first that could not. */
-gboolean profile_all_readable(const GPtrArray *skipped, GError **error);
-
-/* Whether some profile in the directory may have that key: its bytes have it, or a backslash, by which a
- * keyfile can spell a key otherwise. A look before the work of profile_read_directory(), which has libnm
- * loaded. A file that cannot be read has nothing in it; a directory that cannot be listed may have it. */
-gboolean profile_mentioned(const char *directory, const char *key);
-
-/* Whether NM passes over a file of that name in a directory of profiles: a hidden one, a backup, a temporary
- * one. */
-gboolean profile_ignored(const char *name);
-
 /* Whether libnm takes it for a profile's UUID (nm_utils_is_uuid()): older ones have 40 digits. It is not
  * libnm's own word, as an event in the middle of a trial would load it for that alone. */
 gboolean profile_is_uuid(const char *text);

@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "names.h"
 #include "plan.h"
+#include "profiles.h"
 #include "store.h"
 
 #define REASON_RECORD_LOST "record-lost"

@@ -6,6 +6,7 @@
 #include "network.h"
 #include "os.h"
 #include "profile.h"
+#include "profiles.h"
 #include "sim-disk.h"
 
 #include <NetworkManager.h>

@@ -9,6 +9,7 @@
 #include "fake-nm.h"
 #include "history.h"
 #include "names.h"
+#include "profiles.h"
 #include "sim-disk.h"
 #include "sim.h"
 #include "store.h"

@@ -2,6 +2,7 @@
 /* A profile's flags change and nothing else does; which two profiles are the same; what is no profile. */
 #include "keyfile.h"
 #include "profile.h"
+#include "profiles.h"
 
 #include "sample.h"
 #include "scratch.h"
