@@ -106,12 +106,17 @@ static gboolean take_checkpoint(const Engine *engine, const Plan *plan, Record *
 
 static gboolean unchanged(const Profile *profile, GError **error)
 {
+    g_autoptr(GError) failure = NULL;
     g_autofree char *data = NULL;
     gsize length = 0;
-    return !profile ||
-           (profile_port->read(profile->path, &data, &length, NULL) && length == profile->length &&
-            memcmp(data, profile->data, length) == 0) ||
-           plan_refuse(error, "%s was changed a moment ago; start again", profile->path);
+
+    if (!profile || (profile_port->read(profile->path, &data, &length, &failure) &&
+                     length == profile->length && memcmp(data, profile->data, length) == 0))
+        return TRUE;
+    if (!failure || store_unusable(failure) || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        return plan_refuse(error, "%s was changed a moment ago; start again", profile->path);
+    g_propagate_error(error, g_steal_pointer(&failure));
+    return FALSE;
 }
 
 static gboolean all_unchanged(const Plan *plan, GError **error)
