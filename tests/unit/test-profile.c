@@ -525,8 +525,8 @@ static void test_like(void)
     g_autofree char *big = g_strnfill(9000, 'x');
     g_autofree char *too_big = g_strconcat("[user]\nnm-trial.reason=", big, "\n", NULL);
     GString *many = g_string_new("[user]\n");
-    for (char a = 'a'; a <= 'z'; a++)
-        for (char b = 'a'; b <= 'z'; b++)
+    for (int a = 'a'; a <= 'z'; a++)
+        for (int b = 'a'; b <= 'z'; b++)
             g_string_append_printf(many, "nm-trial.%c%c=1\n", a, b);
     g_autofree char *too_many = g_string_free(many, FALSE);
     big[255] = '\0';
