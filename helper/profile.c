@@ -201,32 +201,46 @@ NMConnection *profile_connection(const Profile *profile)
     return profile->meaning->connection;
 }
 
-/* All that the file says but for what this program changes itself, as GKeyFile writes it: libnm's reading
- * depends on nothing else, and on the file's directory. What it is read from loses the rest. Caller frees. */
-static char *take_rest(GKeyFile *file)
+static gboolean is_own_key(const char *group, const char *key)
 {
-    static const char *const changed[] = {KEY_AUTOCONNECT, KEY_PRIORITY, NM_SETTING_CONNECTION_TIMESTAMP};
-    gsize left = 0;
+    static const char *const changed[] = {KEY_AUTOCONNECT, KEY_PRIORITY, NM_SETTING_CONNECTION_TIMESTAMP,
+                                          NULL};
+    return strcmp(group, GROUP_USER) == 0
+               ? g_str_has_prefix(key, ANNOTATION_PREFIX)
+               : strcmp(group, GROUP_CONNECTION) == 0 && g_strv_contains(changed, key);
+}
 
-    for (gsize i = 0; i < G_N_ELEMENTS(changed); i++)
-        g_key_file_remove_key(file, GROUP_CONNECTION, changed[i], NULL);
-    g_auto(GStrv) keys = g_key_file_get_keys(file, GROUP_USER, &left, NULL);
-    for (char **key = keys; key && *key; key++)
-        if (g_str_has_prefix(*key, ANNOTATION_PREFIX)) {
-            g_key_file_remove_key(file, GROUP_USER, *key, NULL);
-            left--;
+/* All that the file says but for what this program changes itself: libnm's reading depends on nothing else,
+ * and on the file's directory. Not g_key_file_to_data(), whose blank lines differ between releases. Caller
+ * frees. */
+static char *rest_from(GKeyFile *file)
+{
+    GString *rest = g_string_new(NULL);
+    g_auto(GStrv) groups = g_key_file_get_groups(file, NULL);
+
+    for (char **group = groups; *group; group++) {
+        g_auto(GStrv) keys = g_key_file_get_keys(file, *group, NULL, NULL);
+        gsize before = rest->len, head;
+        if (strcmp(*group, GROUP_META) == 0) /* NM's own, which is no part of the profile */
+            continue;
+        g_string_append_printf(rest, "[%s]\n", *group);
+        head = rest->len;
+        for (char **key = keys; key && *key; key++) {
+            g_autofree char *value = g_key_file_get_value(file, *group, *key, NULL);
+            if (!is_own_key(*group, *key))
+                g_string_append_printf(rest, "%s=%s\n", *key, value);
         }
-    if (left == 0) /* nothing but ours: as if there were no such section */
-        g_key_file_remove_group(file, GROUP_USER, NULL);
-    g_key_file_remove_group(file, GROUP_META, NULL); /* NM's own, which is no part of the profile */
-    return g_key_file_to_data(file, NULL, NULL);
+        if (rest->len == head && strcmp(*group, GROUP_USER) == 0)
+            g_string_truncate(rest, before); /* nothing but ours: as if there were no such section */
+    }
+    return g_string_free(rest, FALSE);
 }
 
 static const char *rest_of(const Profile *profile)
 {
     if (!profile->meaning->rest) {
         g_autoptr(GKeyFile) file = keys_of(profile->data, profile->length, NULL);
-        profile->meaning->rest = take_rest(file);
+        profile->meaning->rest = rest_from(file);
     }
     return profile->meaning->rest;
 }
@@ -261,7 +275,7 @@ static Profile *read_text(const char *path, char *data, gsize length, gboolean k
     gboolean well = file && read_names(profile, file, error);
     gboolean plain = well && (known || like) && read_plainly(profile, file);
     if (plain && like)
-        profile->meaning->rest = take_rest(file);
+        profile->meaning->rest = rest_from(file);
     if (plain && (known || is_like(profile, like)))
         return g_steal_pointer(&profile);
     profile->meaning->connection = well ? understand(profile, error) : NULL;
