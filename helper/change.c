@@ -34,7 +34,7 @@ Profile *change_read(const Good *good, const char *path, GError **error)
     gsize length = 0;
 
     if (!profile_port->read(path, &data, &length, &failure)) {
-        if (store_unusable(failure) || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+        if (store_has_none(failure))
             g_error_free(failure);
         else
             g_propagate_error(error, failure);

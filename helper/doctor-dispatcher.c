@@ -88,8 +88,7 @@ static void examine_file(Doctor *doctor, const char *path, const char *real, con
     if (!open)
         open = storage_open_to_others(real_directory, &code);
     if (open && code != 0)
-        doctor_say(doctor, FINDING_FAILURE,
-                   g_strdup_printf("%s cannot be looked at: %s", open, g_strerror(code)),
+        doctor_say(doctor, FINDING_FAILURE, g_strdup_printf(STORAGE_UNSEEN, open, g_strerror(code)),
                    g_strdup(STORAGE_ASK_KERNEL));
     else if (open)
         doctor_say(doctor, FINDING_FAILURE,

@@ -11,26 +11,16 @@
 
 /* The profile as its file has it; where there is none that NM would load, as the record has it. NULL with
  * `error`: the disk does not tell, and nothing of somebody's is overwritten on a guess. */
-static Profile *current(const struct record_profile *recorded, const Profile *then, gboolean *ret_from_record,
-                        GError **error)
+static Profile *current(const struct record_profile *recorded, gboolean *ret_from_record, GError **error)
 {
     GError *failure = NULL;
-    char *data = NULL;
-    gsize length = 0;
+    enum found found = FOUND_NOTHING;
+    Profile *now = read_recorded(recorded, &found, &failure);
 
-    *ret_from_record = FALSE;
-    if (profile_port->read(recorded->path, &data, &length, &failure)) {
-        Profile *profile =
-            profile_parse_like(recorded->path, data, length, (const Profile *const[]){then, NULL}, NULL);
-        if (profile)
-            return profile;
-    } else if (!g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT) && !store_unusable(failure)) {
+    *ret_from_record = !now && !failure;
+    if (failure)
         g_propagate_error(error, failure);
-        return NULL;
-    }
-    g_clear_error(&failure);
-    *ret_from_record = TRUE;
-    return recorded_profile(recorded, error);
+    return *ret_from_record ? recorded_profile(recorded, error) : now;
 }
 
 /* `promote`: the profile must be what was on trial; an edit that came later is not what was tested. */
@@ -40,7 +30,7 @@ static gboolean write_flags(const Engine *engine, const struct record_profile *r
 {
     gsize length = 0;
     g_autoptr(Profile) then = recorded_profile(recorded, NULL);
-    g_autoptr(Profile) now = current(recorded, then, ret_from_record, error);
+    g_autoptr(Profile) now = current(recorded, ret_from_record, error);
     const Profile *profile = now && then && promote && !profile_same(now, then) ? then : now;
     if (!profile)
         return FALSE;

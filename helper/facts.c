@@ -22,7 +22,7 @@ Profile *read_profile(const char *path, const Profile *const *like, enum found *
         return profile;
     }
     *ret_found = store_unusable(failure) ? FOUND_FOREIGN : FOUND_NOTHING;
-    if (*ret_found == FOUND_FOREIGN || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    if (store_has_none(failure))
         g_error_free(failure);
     else
         g_propagate_error(error, failure);

@@ -213,23 +213,17 @@ Profile *good_parse(const Good *good, GBytes *content)
 {
     gsize length = 0;
     const char *data = content ? g_bytes_get_data(content, &length) : NULL;
-    return data ? profile_parse(good->path, g_strndup(data, length), length, NULL) : NULL;
+    return data ? profile_parse_known(good->path, g_strndup(data, length), length, NULL) : NULL;
 }
 
 Profile *good_profile(const Good *good)
 {
-    gsize length = 0;
-    const char *data = good->content ? g_bytes_get_data(good->content, &length) : NULL;
-    return data ? profile_parse_known(good->path, g_strndup(data, length), length, NULL) : NULL;
+    return good_parse(good, good->content);
 }
 
 static gboolean is(const Good *good, GBytes *content, const Profile *profile)
 {
-    const Profile *const like[] = {profile, NULL};
-    gsize length = 0;
-    const char *data = content ? g_bytes_get_data(content, &length) : NULL;
-    g_autoptr(Profile) its =
-        data ? profile_parse_like(good->path, g_strndup(data, length), length, like, NULL) : NULL;
+    g_autoptr(Profile) its = good_parse(good, content);
     return its && profile_same(its, profile);
 }
 

@@ -44,8 +44,8 @@ gboolean good_forget(const char *state_dir, const Good *good, GError **error);
 
 /* Sets the known-good content, as of now; what waits and is the same waits no more, nor has it failed. */
 void good_set_content(Good *good, const char *data, gsize length);
-/* The profile as it is known good, NULL: it is not, or libnm does not understand it any more. Caller frees.
- */
+/* The profile as it is known good, NULL: it is not. It was understood when it was stored:
+ * profile_connection() is NULL where libnm does not take it any more. Caller frees. */
 Profile *good_profile(const Good *good);
 /* Some content of it as a profile; NULL as above. Caller frees. */
 Profile *good_parse(const Good *good, GBytes *content);

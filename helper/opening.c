@@ -113,7 +113,7 @@ static gboolean unchanged(const Profile *profile, GError **error)
     if (!profile || (profile_port->read(profile->path, &data, &length, &failure) &&
                      length == profile->length && memcmp(data, profile->data, length) == 0))
         return TRUE;
-    if (!failure || store_unusable(failure) || g_error_matches(failure, G_FILE_ERROR, G_FILE_ERROR_NOENT))
+    if (!failure || store_has_none(failure))
         return plan_refuse(error, "%s was changed a moment ago; start again", profile->path);
     g_propagate_error(error, g_steal_pointer(&failure));
     return FALSE;

@@ -50,8 +50,11 @@ static char *by_address(const char *address)
 
 static const char *hardware_address(const Profile *profile)
 {
-    NMSettingWired *wired = libnm()->connection_get_setting_wired(profile_connection(profile));
-    NMSettingWireless *wireless = libnm()->connection_get_setting_wireless(profile_connection(profile));
+    NMConnection *connection = profile_connection(profile);
+    if (!connection)
+        return NULL;
+    NMSettingWired *wired = libnm()->connection_get_setting_wired(connection);
+    NMSettingWireless *wireless = libnm()->connection_get_setting_wireless(connection);
     return wired      ? libnm()->setting_wired_get_mac_address(wired)
            : wireless ? libnm()->setting_wireless_get_mac_address(wireless)
                       : NULL;

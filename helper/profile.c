@@ -14,9 +14,8 @@
 #define ANNOTATIONS_MAX 256
 #define ANNOTATION_SIZE_MAX 8192
 #define ANNOTATION_KEY_MAX 255
-#define ANNOTATION_LETTERS                                                                                   \
-    "abcdefghijklmnopqrstuvwxyz-" /* some of those that it takes: all that ours have                         \
-                                   */
+/* some of the letters that it takes: all that ours have */
+#define ANNOTATION_LETTERS "abcdefghijklmnopqrstuvwxyz-"
 
 /* What the whole content means; each made when it is first needed. */
 struct meaning {
@@ -171,7 +170,8 @@ void profile_forget(void)
         forget(&parsed[i]);
 }
 
-static NMConnection *understand(const Profile *profile, GError **error)
+/* `file`: what profile->data says. */
+static NMConnection *understand(const Profile *profile, GKeyFile *file, GError **error)
 {
     static guint next;
     g_autoptr(GBytes) bytes = g_bytes_new(profile->data, profile->length);
@@ -180,10 +180,8 @@ static NMConnection *understand(const Profile *profile, GError **error)
     for (gsize i = 0; i < G_N_ELEMENTS(parsed); i++)
         if (g_strcmp0(parsed[i].path, profile->path) == 0 && g_bytes_equal(parsed[i].bytes, bytes))
             return g_object_ref(parsed[i].connection);
-    g_autoptr(GKeyFile) file = keys_of(profile->data, profile->length, error);
     g_autoptr(NMConnection) connection =
-        file ? libnm()->keyfile_read(file, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error)
-             : NULL;
+        libnm()->keyfile_read(file, directory, NM_KEYFILE_HANDLER_FLAGS_NONE, NULL, NULL, error);
     if (!connection || !libnm()->connection_normalize(connection, NULL, NULL, error))
         return NULL;
     struct parsed *entry = &parsed[next++ % G_N_ELEMENTS(parsed)];
@@ -196,8 +194,10 @@ static NMConnection *understand(const Profile *profile, GError **error)
 
 NMConnection *profile_connection(const Profile *profile)
 {
-    if (!profile->meaning->connection)
-        profile->meaning->connection = understand(profile, NULL);
+    if (!profile->meaning->connection) {
+        g_autoptr(GKeyFile) file = keys_of(profile->data, profile->length, NULL);
+        profile->meaning->connection = understand(profile, file, NULL);
+    }
     return profile->meaning->connection;
 }
 
@@ -278,7 +278,7 @@ static Profile *read_text(const char *path, char *data, gsize length, gboolean k
         profile->meaning->rest = rest_from(file);
     if (plain && (known || is_like(profile, like)))
         return g_steal_pointer(&profile);
-    profile->meaning->connection = well ? understand(profile, error) : NULL;
+    profile->meaning->connection = well ? understand(profile, file, error) : NULL;
     if (!profile->meaning->connection) {
         g_prefix_error(error, "%s: ", path);
         return NULL;

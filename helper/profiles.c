@@ -71,8 +71,7 @@ static void skip(GPtrArray *skipped, const char *path, const GError *why)
 
     entry->path = g_strdup(path);
     entry->why = g_strdup(why->message);
-    entry->unreadable =
-        why->domain == G_FILE_ERROR && why->code != G_FILE_ERROR_NOENT && !store_unusable(why);
+    entry->unreadable = why->domain == G_FILE_ERROR && !store_has_none(why);
     if (store_read(path, &data, &length, NULL) &&
         g_key_file_load_from_data(file, data, length, G_KEY_FILE_NONE, NULL)) {
         entry->id = g_key_file_get_string(file, GROUP_CONNECTION, "id", NULL);

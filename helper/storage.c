@@ -99,7 +99,7 @@ static char *overlay_upper(const char *directory)
 /* What the disk does not tell is nobody's fault, and may be told the next time. */
 static gboolean unknown(const char *path, int code, char **ret_what, char **ret_mend)
 {
-    *ret_what = g_strdup_printf("%s cannot be looked at: %s", path, g_strerror(code));
+    *ret_what = g_strdup_printf(STORAGE_UNSEEN, path, g_strerror(code));
     *ret_mend = NULL;
     return TRUE;
 }

@@ -19,4 +19,5 @@ gboolean storage_is_open(const char *directory, char **ret_what, char **ret_mend
  */
 char *storage_open_to_others(const char *path, int *ret_errno);
 #define STORAGE_CLOSE "chown root %s; chmod go-w %s" /* printf() format of what mends it */
+#define STORAGE_UNSEEN "%s cannot be looked at: %s"
 #define STORAGE_ASK_KERNEL "See what the kernel says of the disk: dmesg"

@@ -193,6 +193,11 @@ gboolean store_unusable(const GError *error)
     return FALSE;
 }
 
+gboolean store_has_none(const GError *error)
+{
+    return store_unusable(error) || g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_NOENT);
+}
+
 static gboolean read_file(const char *path, mode_t others, char **ret_data, gsize *ret_length, GError **error)
 {
     /* O_NONBLOCK: somebody's FIFO must not hang us before fstat() tells that it is one */

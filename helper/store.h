@@ -50,6 +50,10 @@ gboolean store_read_public(const char *path, char **ret_data, gsize *ret_length,
  * answer later. */
 gboolean store_unusable(const GError *error);
 
+/* Whether a failure to read is the disk's word that there is nothing to be had: no such file, or none that
+ * can be used. FALSE: it is the disk that failed. */
+gboolean store_has_none(const GError *error);
+
 /* Removes a file; durable on return. One that is not there is success. */
 gboolean store_remove(const char *path, GError **error);
 

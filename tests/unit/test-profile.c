@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A profile's flags change and nothing else does; which two profiles are the same; what is no profile. */
-#include "keyfile.h"
+/* A profile's flags change and nothing else does; which two profiles are the same; what is no profile;
+ * what needs no libnm. */
 #include "profile.h"
-#include "profiles.h"
 
 #include "sample.h"
 #include "scratch.h"
@@ -177,36 +176,6 @@ static void test_there_and_back(void)
     }
 }
 
-/* set_key alone: every other byte stays, wherever the key is. */
-static void test_set_key(void)
-{
-    static const struct {
-        const char *text;
-        const char *value;
-        const char *expected;
-    } cases[] = {
-        {"", "1", "\n[g]\nk=1\n"},
-        {"[g]", "1", "[g]\nk=1\n"},
-        {"[g]\nk=0\nk=0\n", NULL, "[g]\n"},
-        {"[g]\nk=0\n[h]\nk=2\n[g]\nk=0", NULL, "[g]\n[h]\nk=2\n[g]\n"},
-        {"[h]\nk=0\n", NULL, "[h]\nk=0\n"},
-        {"[g]\n\nk2=5\n\n\n[h]\n", "1", "[g]\n\nk2=5\nk=1\n\n\n[h]\n"},
-        {"[g]\r\nk=0\r\n", "1", "[g]\r\nk=1\r\n"},
-        {"[gg]\nk=0\n[ g]\nk=0\n", "1", "[gg]\nk=0\n[ g]\nk=0\n\n[g]\nk=1\n"},
-        {"[g]\nk[de]=0\n", "1", "[g]\nk[de]=0\nk=1\n"},
-        {"[g]\nk\t=0\n", "1", "[g]\nk=1\n"},
-        {"k=0\n[g]\n", "1", "k=0\n[g]\nk=1\n"},
-    };
-
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        GString *text = g_string_new(cases[i].text);
-        g_test_message("%s", cases[i].text);
-        keyfile_set(text, "g", "k", cases[i].value);
-        g_assert_cmpstr(text->str, ==, cases[i].expected);
-        g_string_free(text, TRUE);
-    }
-}
-
 static void test_flags_state(void)
 {
     static const struct {
@@ -327,105 +296,6 @@ static void test_refused(void)
     }
 }
 
-/* The directory */
-
-static void test_read_directory(void)
-{
-    static const char *const ignored[] = {".hidden.nmconnection", "a.nmconnection~", "b.nmmeta",
-                                          "c.nmconnection.ABCDEF", ".nm-trial-new.a.nmconnection"};
-    g_autoptr(Scratch) dir = scratch_new();
-    g_autoptr(GPtrArray) skipped = profile_skipped_new();
-    g_autofree char *good = sample_profile(1, TRUE, NULL, NULL), *other = sample_profile(2, TRUE, NULL, NULL);
-    g_autofree char *link = g_build_filename(dir, "link.nmconnection", NULL);
-    g_autofree char *directory = g_build_filename(dir, "dir.nmconnection", NULL);
-    g_autofree char *path = scratch_put(dir, "good.nmconnection", good),
-                    *old = scratch_put(dir, "old-name", good);
-    g_autofree char *broken = scratch_put(dir, "broken.nmconnection", "[connection]\nid=lost\n");
-    g_autofree char *writable = scratch_put(dir, "writable.nmconnection", other);
-
-    for (gsize i = 0; i < G_N_ELEMENTS(ignored); i++)
-        g_free(scratch_put(dir, ignored[i], good));
-    g_assert_cmpint(g_chmod(writable, 0666), ==, 0);
-    g_assert_cmpint(symlink(path, link), ==, 0);
-    g_assert_cmpint(g_mkdir(directory, 0700), ==, 0);
-
-    g_autoptr(GPtrArray) profiles = profile_read_directory(dir, skipped);
-    g_assert_cmpuint(profiles->len, ==, 2);
-    for (guint i = 0; i < profiles->len; i++) {
-        const Profile *profile = profiles->pdata[i];
-        g_assert_true(strcmp(profile->path, path) == 0 || strcmp(profile->path, old) == 0);
-        g_assert_cmpstr(profile->id, ==, "profile 1");
-        g_assert_cmpstr(profile_interface(profile), ==, SAMPLE_DEVICE);
-        g_assert_cmpstr(profile_type(profile), ==, "802-3-ethernet");
-    }
-    g_assert_cmpuint(skipped->len, ==, 3);
-    for (guint i = 0; i < skipped->len; i++) {
-        const struct profile_skipped *entry = skipped->pdata[i];
-        g_assert_nonnull(strstr(entry->why, entry->path));
-        if (strcmp(entry->path, broken) == 0) {
-            g_assert_cmpstr(entry->id, ==, "lost");
-            g_assert_null(entry->uuid);
-        } else if (strcmp(entry->path, writable) == 0)
-            g_assert_cmpstr(entry->id, ==, "profile 2");
-        else
-            g_assert_cmpstr(entry->path, ==, link);
-    }
-    g_autoptr(GPtrArray) same = profile_read_directory(dir, NULL); /* nobody wants to know */
-    g_assert_cmpuint(same->len, ==, 2);
-    g_autoptr(GPtrArray) none = profile_read_directory("/nonexistent/nm-trial", skipped);
-    g_assert_cmpuint(none->len, ==, 0);
-    g_assert_cmpuint(skipped->len, ==, 3);
-}
-
-/* Neither reading it nor looking for its name may hang: this runs before NetworkManager's start. */
-/* What cannot be listed may hold what counts; what is not there holds nothing. */
-static void test_read_directory_unlisted(void)
-{
-    g_autoptr(Scratch) dir = scratch_new();
-    g_autofree char *file = scratch_put(dir, "file", "x"), *nowhere = g_build_filename(dir, "nowhere", NULL);
-    g_autoptr(GPtrArray) skipped = profile_skipped_new();
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) none = profile_read_directory(nowhere, skipped);
-    g_assert_true(none->len == 0 && skipped->len == 0 && profile_all_readable(skipped, &error));
-    g_assert_no_error(error);
-    g_autoptr(GPtrArray) unlisted = profile_read_directory(file, skipped);
-    g_assert_true(unlisted->len == 0 && skipped->len == 1 && !profile_all_readable(skipped, &error));
-    g_assert_error(error, G_FILE_ERROR, G_FILE_ERROR_IO);
-}
-
-static void test_read_directory_fifo(void)
-{
-    g_autoptr(Scratch) dir = scratch_new();
-    g_autoptr(GPtrArray) skipped = profile_skipped_new();
-    g_autofree char *fifo = g_build_filename(dir, "fifo.nmconnection", NULL);
-    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
-    alarm(10); /* ends the test, red */
-    g_autoptr(GPtrArray) profiles = profile_read_directory(dir, skipped);
-    alarm(0);
-    g_assert_cmpuint(profiles->len, ==, 0);
-    g_assert_cmpuint(skipped->len, ==, 1);
-}
-
-/* A look before the work: a hidden file is none. */
-static void test_mentioned(void)
-{
-    static const struct {
-        const char *name, *text;
-        gboolean expected;
-    } cases[] = {
-        {"a.nmconnection", "[user]\nnm-trial.start=boot\n", TRUE},
-        {"a.nmconnection", "[user]\nnm-trial\\2estart=boot\n", TRUE},
-        {"a.nmconnection", "[user]\nnm-trial.state=boot\n", FALSE},
-        {".a.nmconnection", "[user]\nnm-trial.start=boot\n", FALSE},
-    };
-    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(Scratch) dir = scratch_new();
-        g_autofree char *path = scratch_put(dir, cases[i].name, cases[i].text);
-        g_test_message("%s", cases[i].text);
-        g_assert_cmpint(profile_mentioned(dir, ANNOTATION_START), ==, cases[i].expected);
-    }
-}
-
 /* The same bytes of the same file are parsed once, until that is forgotten; who has one keeps it. */
 static void test_parsed_once(void)
 {
@@ -499,6 +369,8 @@ static void test_read_plainly(void)
         {"", "nm-trial.state[de]=trying\n"},
         {"", " nm-trial.start = boot \n"},
     };
+    guint compared = 0;
+
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *text =
             g_strconcat("[connection]\n" TYPE, cases[i].connection, "[user]\n", cases[i].user, NULL);
@@ -515,7 +387,10 @@ static void test_read_plainly(void)
         g_assert_true(g_strv_equal((const char *const *)a, (const char *const *)b));
         for (char **key = a; *key; key++)
             g_assert_cmpstr(profile_annotation(plain, *key), ==, profile_annotation(whole, *key));
+        compared++;
     }
+    g_test_message("%u of %u", compared, (guint)G_N_ELEMENTS(cases));
+    g_assert_cmpuint(compared, >=, 30); /* releases of libnm differ in what they refuse */
 }
 
 /* libnm is asked about what it has not seen, and not about the rest: here it would refuse. */
@@ -582,17 +457,12 @@ int main(int argc, char **argv)
     g_test_add_func("/profile/flags/texts", test_flags);
     g_test_add_func("/profile/flags/there-and-back", test_there_and_back);
     g_test_add_func("/profile/flags/state", test_flags_state);
-    g_test_add_func("/profile/set-key", test_set_key);
     g_test_add_func("/profile/read-plainly", test_read_plainly);
     g_test_add_func("/profile/like", test_like);
     g_test_add_func("/profile/same", test_same);
     g_test_add_func("/profile/not-same", test_not_same);
     g_test_add_func("/profile/refused", test_refused);
-    g_test_add_func("/profile/mentioned", test_mentioned);
     g_test_add_func("/profile/parsed-once", test_parsed_once);
     g_test_add_func("/profile/annotation", test_annotation);
-    g_test_add_func("/profile/read-directory/skips", test_read_directory);
-    g_test_add_func("/profile/read-directory/unlisted", test_read_directory_unlisted);
-    g_test_add_func("/profile/read-directory/fifo", test_read_directory_fifo);
     return g_test_run();
 }
