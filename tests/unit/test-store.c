@@ -367,6 +367,7 @@ static void assert_refused(gboolean (*read)(const char *, char **, gsize *, GErr
     if (code >= 0)
         g_assert_cmpint(error->code, ==, code);
     g_assert_cmpint(store_unusable(error), ==, error->code != G_FILE_ERROR_NOENT); /* that may come yet */
+    g_assert_true(store_has_none(error));
     g_assert_cmpstr(untouched, ==, "untouched");
     g_assert_cmpuint(length, ==, 17);
 }
@@ -423,6 +424,7 @@ static void test_read_fails(struct fixture *f, gconstpointer data)
             continue;
         }
         assert_error_names(error, f->path);
+        g_assert_false(store_has_none(error)); /* it is the disk that failed */
         failed++;
     }
     g_assert_cmpint(failed, >=, 3);
