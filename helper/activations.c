@@ -45,8 +45,11 @@ static gboolean concerns_us(Engine *engine, const char *uuid)
 
     if (!network_get_profile(engine->network, uuid, &profile, NULL))
         return FALSE;
-    g_autofree char *replaces = settings_annotation(profile.settings, ANNOTATION_REPLACES);
-    g_autofree char *guard = settings_annotation(profile.settings, ANNOTATION_GUARD);
+    g_autoptr(GVariant) settings = network_settings(engine->network, profile.object, NULL);
+    if (!settings)
+        return FALSE;
+    g_autofree char *replaces = settings_annotation(settings, ANNOTATION_REPLACES);
+    g_autofree char *guard = settings_annotation(settings, ANNOTATION_GUARD);
     return replaces || guard || unknown || good_of(list, profile.filename, uuid);
 }
 

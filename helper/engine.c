@@ -302,7 +302,9 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     facts->same_boot = TRUE;
     if (verdict) {
         forget(engine);
-        facts->network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE;
+        /* Our checkpoint, where it was just seen, goes first, and then all is asked anew. */
+        if (facts->network != NETWORK_READY || facts->checkpoint == CHECKPOINT_NONE)
+            facts->network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE;
     }
     say_change(record, &before);
     return saved;

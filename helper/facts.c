@@ -194,7 +194,10 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         facts->activation = ACTIVATION_PENDING;
         return TRUE;
     }
-    if (!network_get_profile(engine->network, candidate->uuid, &profile, &error)) {
+    g_autoptr(GVariant) stored = network_get_profile(engine->network, candidate->uuid, &profile, &error)
+                                     ? network_settings(engine->network, profile.object, &error)
+                                     : NULL;
+    if (!stored) {
         facts->activation = ACTIVATION_MODIFIED; /* NM does not know it any more */
         return !later(error);
     }
@@ -203,7 +206,7 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         facts->activation = ACTIVATION_PENDING; /* it is just going; the next look tells */
         return !later(error);
     }
-    if (settings_same(applied, profile.settings) &&
+    if (settings_same(applied, stored) &&
         /* a shadow is in memory to NM */
         (!trying ||
          ((!profile.unsaved || record->pair[i].edit) && strcmp(profile.filename, candidate->path) == 0)))
@@ -223,17 +226,20 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
     gint32 priority = 0;
     g_autoptr(Profile) file = read_recorded(stored, &found, NULL);
 
-    if (!network_get_profile(engine->network, stored->uuid, &known, error))
+    g_autoptr(GVariant) settings = network_get_profile(engine->network, stored->uuid, &known, error)
+                                       ? network_settings(engine->network, known.object, error)
+                                       : NULL;
+    if (!settings)
         return !file && !later(*error);
     if (!file)
         return FALSE;
     g_autoptr(GVariant) connection =
-        g_variant_lookup_value(known.settings, GROUP_CONNECTION, G_VARIANT_TYPE_VARDICT);
+        g_variant_lookup_value(settings, GROUP_CONNECTION, G_VARIANT_TYPE_VARDICT);
     if (connection) {
         g_variant_lookup(connection, KEY_AUTOCONNECT, "b", &autoconnect);
         g_variant_lookup(connection, KEY_PRIORITY, "i", &priority);
     }
-    g_autofree char *state = settings_annotation(known.settings, ANNOTATION_STATE);
+    g_autofree char *state = settings_annotation(settings, ANNOTATION_STATE);
     return autoconnect == file->autoconnect && priority == file->priority &&
            g_strcmp0(state, profile_annotation(file, ANNOTATION_STATE)) == 0 &&
            strcmp(known.filename, file->path) == 0;
@@ -244,7 +250,7 @@ static gboolean staleness(Engine *engine, const Record *record, int i, struct pa
     const struct record_pair *pair = &record->pair[i];
     g_autoptr(GError) error = NULL, other = NULL;
 
-    gboolean fresh = (pair->edit || in_step(engine, &pair->candidate, &error)) &&
+    gboolean fresh = !facts->stale && (pair->edit || in_step(engine, &pair->candidate, &error)) &&
                      (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other));
     facts->stale = !fresh && !engine->load_tried[i];
     return !later(error) && !later(other);
@@ -326,6 +332,11 @@ void facts_from_network(Engine *engine, const Record *record, struct facts *fact
     answered = network_look(engine->network, NULL) == NETWORK_READY && checkpoint(engine, record, facts);
     /* With a verdict, our checkpoint goes before anything else, and then all is asked anew. */
     gboolean first = record->trial.state != TRIAL_TRYING && facts->checkpoint != CHECKPOINT_NONE;
+    /* What was written, or is about to be, is to be loaded then, whatever NM has: it is not asked. */
+    gboolean to_write = record->trial.state == TRIAL_PROMOTING &&
+                        trial_holds(FACT_CANDIDATE_NOT_ON, &record->trial, facts) >= 0;
+    for (int i = 0; i < record->trial.n_pairs; i++)
+        facts->pair[i].stale |= to_write;
     for (int i = 0; answered && !first && i < record->trial.n_pairs; i++)
         answered = pair_facts(engine, record, i, &facts->pair[i]);
     facts->network = answered ? NETWORK_READY : NETWORK_AWAY;

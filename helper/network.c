@@ -214,7 +214,6 @@ void network_profile_clear(NetworkProfile *profile)
 {
     g_clear_pointer(&profile->object, g_free);
     g_clear_pointer(&profile->filename, g_free);
-    g_clear_pointer(&profile->settings, g_variant_unref);
 }
 
 gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
@@ -233,14 +232,16 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     g_variant_lookup(all, "Flags", "u", &profile.flags);
     if (!profile.filename)
         profile.filename = g_strdup("");
-    g_autoptr(GVariant) settings =
-        network_ask(network, profile.object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
-    if (!settings)
-        return FALSE;
-    profile.settings = g_variant_get_child_value(settings, 0);
     *ret = profile;
     profile = (NetworkProfile){0};
     return TRUE;
+}
+
+GVariant *network_settings(Network *network, const char *profile_object, GError **error)
+{
+    g_autoptr(GVariant) reply =
+        network_ask(network, profile_object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+    return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 
 gboolean network_load(Network *network, const char *const *paths, GError **error)

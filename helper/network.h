@@ -49,15 +49,17 @@ guint32 network_nm_pid(Network *network);
 
 /* How NM sees a profile. */
 typedef struct {
-    char *object;       /* D-Bus path */
-    char *filename;     /* where it is stored, "" : nowhere */
-    gboolean unsaved;   /* what NM has differs from the file that it wrote */
-    guint32 flags;      /* NMSettingsConnectionFlags */
-    GVariant *settings; /* a{sa{sv}}, without secrets */
+    char *object;     /* D-Bus path */
+    char *filename;   /* where it is stored, "" : nowhere */
+    gboolean unsaved; /* what NM has differs from the file that it wrote */
+    guint32 flags;    /* NMSettingsConnectionFlags */
 } NetworkProfile;
 gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile *ret, GError **error);
 void network_profile_clear(NetworkProfile *profile);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkProfile, network_profile_clear)
+
+/* What NM has in a profile, by its object's path: a{sa{sv}}, without secrets. Caller unrefs. */
+GVariant *network_settings(Network *network, const char *profile_object, GError **error);
 
 /* Makes NM read these files (NULL-terminated paths). TRUE proves nothing about a single file: ask for the
  * profile. */

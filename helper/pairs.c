@@ -253,8 +253,9 @@ static gboolean runs_other_content(const PlanPair *pair, Network *network)
     if (g_strcmp0(pair->nm.active_uuid, pair->candidate->uuid) != 0 ||
         !network_get_profile(network, pair->candidate->uuid, &known, NULL))
         return FALSE;
-    g_autoptr(GVariant) applied = network_applied(network, pair->nm.object, NULL);
-    return applied && !settings_same(applied, known.settings);
+    g_autoptr(GVariant) settings = network_settings(network, known.object, NULL);
+    g_autoptr(GVariant) applied = settings ? network_applied(network, pair->nm.object, NULL) : NULL;
+    return applied && !settings_same(applied, settings);
 }
 
 gboolean plan_find_edit(Plan *plan, const struct plan_request *request, GPtrArray *skipped, Network *network,

@@ -140,9 +140,11 @@ static void bring_back(Engine *engine, const Profile *known, GError **error)
         !network_get_profile(engine->network, known->uuid, &profile, error) ||
         !network_get_device(engine->network, name, &device, error))
         return;
+    g_autoptr(GVariant) settings = network_settings(engine->network, profile.object, error);
+    if (!settings)
+        return;
     g_autoptr(GVariant) applied = network_applied(engine->network, device.object, NULL);
-    if (g_strcmp0(device.active_uuid, known->uuid) != 0 || !applied ||
-        !settings_same(applied, profile.settings))
+    if (g_strcmp0(device.active_uuid, known->uuid) != 0 || !applied || !settings_same(applied, settings))
         (void)network_activate(engine->network, profile.object, device.object, &active, error);
 }
 

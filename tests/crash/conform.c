@@ -78,15 +78,17 @@ static void see_profile(const char *id)
     gboolean autoconnect = TRUE;
     gint32 priority = 0;
 
-    if (!network_get_profile(network, sim_uuid(id), &profile, &error)) {
+    g_autoptr(GVariant) settings = network_get_profile(network, sim_uuid(id), &profile, &error)
+                                       ? network_settings(network, profile.object, &error)
+                                       : NULL;
+    if (!settings) {
         printf("  profile %s: %s\n", id, kind(error));
         return;
     }
-    g_autoptr(GVariant) connection =
-        g_variant_lookup_value(profile.settings, "connection", G_VARIANT_TYPE_VARDICT);
+    g_autoptr(GVariant) connection = g_variant_lookup_value(settings, "connection", G_VARIANT_TYPE_VARDICT);
     g_variant_lookup(connection, "autoconnect", "b", &autoconnect);
     g_variant_lookup(connection, "autoconnect-priority", "i", &priority);
-    g_autofree char *address = address_of(profile.settings);
+    g_autofree char *address = address_of(settings);
     printf("  profile %s: %s autoconnect=%d priority=%d unsaved=%d flags=%u %s\n", id, profile.filename,
            autoconnect, priority, profile.unsaved, profile.flags, address);
 }

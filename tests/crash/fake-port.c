@@ -25,9 +25,17 @@ static gboolean fail(GError **error, enum bus_error kind, const char *why)
 
 gboolean fake_is_question(const char *call)
 {
-    static const char *const questions[] = {
-        "look",    "get-profile",    "get-device",  "profile-active",  "active-state",
-        "applied", "checkpoint-get", "checkpoints", "checkpoint-over", NULL};
+    static const char *const questions[] = {"look",
+                                            "get-profile",
+                                            "get-settings",
+                                            "get-device",
+                                            "profile-active",
+                                            "active-state",
+                                            "applied",
+                                            "checkpoint-get",
+                                            "checkpoints",
+                                            "checkpoint-over",
+                                            NULL};
     return g_strv_contains(questions, call);
 }
 
@@ -115,7 +123,6 @@ void network_profile_clear(NetworkProfile *profile)
 {
     g_clear_pointer(&profile->object, g_free);
     g_clear_pointer(&profile->filename, g_free);
-    g_clear_pointer(&profile->settings, g_variant_unref);
 }
 
 /* A shadow in /run is Unsaved, with Flags 1 (HACKING.md: as it was seen). */
@@ -133,9 +140,21 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
         .filename = g_strdup(storage->profile->path),
         .unsaved = g_str_has_prefix(storage->profile->path, "/run/"),
         .flags = g_str_has_prefix(storage->profile->path, "/run/") ? 1 : 0,
-        .settings = fake_settings(storage),
     };
     return TRUE;
+}
+
+GVariant *network_settings(Network *network, const char *profile_object, GError **error)
+{
+    const struct storage *storage;
+
+    if (!ask(network, "get-settings", profile_object, error))
+        return NULL;
+    storage = fake_by_object(profile_object);
+    if (storage)
+        return fake_settings(storage);
+    fail(error, BUS_ERROR_GONE, "no such profile");
+    return NULL;
 }
 
 gboolean network_load(Network *network, const char *const *paths, GError **error)

@@ -92,9 +92,13 @@ static void ask_profile(Network *network)
         return;
     assert_path(profile.object);
     g_assert_nonnull(profile.filename);
+    g_autoptr(GVariant) settings = network_settings(network, profile.object, &error);
+    assert_answered(settings != NULL, error);
+    if (!settings)
+        return;
     g_autoptr(GVariant) applied = network_applied(network, DEVICE, &other_error);
     assert_answered(applied != NULL, other_error);
-    look_at_settings(profile.settings, applied ? applied : profile.settings);
+    look_at_settings(settings, applied ? applied : settings);
 }
 
 static void send_signal(struct bytes *in)
