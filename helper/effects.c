@@ -169,9 +169,10 @@ static gboolean network_effect(Engine *engine, Record *record, enum trial_action
     gboolean done;
 
     if (action == ACTION_LOAD) {
-        engine->load_tried[i] = TRUE; /* once: a file that NM refuses must not be loaded for ever */
-        facts->pair[i].stale = FALSE;
         done = load_pair(engine, record, i, &failure);
+        /* Once, if it was answered: a file that NM refuses must not be loaded for ever. */
+        engine->load_tried[i] = !g_error_matches(failure, BUS_ERROR, BUS_ERROR_LATER);
+        facts->pair[i].stale = !engine->load_tried[i];
         /* Of a plain profile that has its verdict, nothing else that was asked follows from what NM has. */
         if (done && record->trial.state != TRIAL_TRYING && !record->pair[i].edit)
             return TRUE;

@@ -302,7 +302,8 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     facts->same_boot = TRUE;
     if (verdict) {
         forget(engine);
-        /* Our checkpoint, where it was just seen, goes first, and then all is asked anew. */
+        /* Where our checkpoint was just seen, its end is the first thing that NM is told; then all is asked
+         * anew. */
         if (facts->network != NETWORK_READY || facts->checkpoint == CHECKPOINT_NONE)
             facts->network = engine->network ? NETWORK_NOT_ASKED : NETWORK_BEFORE;
     }
@@ -327,6 +328,10 @@ static void gather(Engine *engine, const Record *record, struct facts *facts, En
 {
     g_autoptr(GError) error = NULL;
 
+    /* A verdict at the deadline must not wait for a NetworkManager that hangs. */
+    if (engine->network)
+        network_set_limit(engine->network,
+                          record->trial.state == TRIAL_TRYING ? record->trial.deadline_ms : 0);
     facts->now_ms = os.boottime_ms();
     facts->disk_failing =
         engine->disk_failed_ms != 0 && facts->now_ms - engine->disk_failed_ms < TRIAL_RETRY_MS;

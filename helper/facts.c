@@ -245,12 +245,14 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
            strcmp(known.filename, file->path) == 0;
 }
 
+/* NM is not asked where a plain profile was just written, or is about to be: it has to load that anyway. */
 static gboolean staleness(Engine *engine, const Record *record, int i, struct pair_facts *facts)
 {
     const struct record_pair *pair = &record->pair[i];
     g_autoptr(GError) error = NULL, other = NULL;
+    gboolean sure = facts->stale && !pair->edit;
 
-    gboolean fresh = !facts->stale && (pair->edit || in_step(engine, &pair->candidate, &error)) &&
+    gboolean fresh = !sure && (pair->edit || in_step(engine, &pair->candidate, &error)) &&
                      (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other));
     facts->stale = !fresh && !engine->load_tried[i];
     return !later(error) && !later(other);
@@ -327,12 +329,10 @@ void facts_from_network(Engine *engine, const Record *record, struct facts *fact
 {
     gboolean answered;
 
-    /* A verdict at the deadline must not wait for a NetworkManager that hangs. */
-    network_set_limit(engine->network, record->trial.state == TRIAL_TRYING ? record->trial.deadline_ms : 0);
     answered = network_look(engine->network, NULL) == NETWORK_READY && checkpoint(engine, record, facts);
     /* With a verdict, our checkpoint goes before anything else, and then all is asked anew. */
     gboolean first = record->trial.state != TRIAL_TRYING && facts->checkpoint != CHECKPOINT_NONE;
-    /* What was written, or is about to be, is to be loaded then, whatever NM has: it is not asked. */
+    /* What is about to be written is to be loaded then, whatever NM has: see staleness(). */
     gboolean to_write = record->trial.state == TRIAL_PROMOTING &&
                         trial_holds(FACT_CANDIDATE_NOT_ON, &record->trial, facts) >= 0;
     for (int i = 0; i < record->trial.n_pairs; i++)

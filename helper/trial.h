@@ -105,7 +105,7 @@ struct pair_facts {
     enum flags_state candidate_flags;
     bool replaced_bootable; /* the replaced profile's file is there, with autoconnect on */
     bool replaced_retired;  /* ... is there with autoconnect off, or gone */
-    bool stale; /* NM's memory of a profile differs from its file, and loading has not been tried */
+    bool stale; /* NM has to load a profile: its memory differs from the file, or will; not tried yet */
     enum activation_state activation;
     enum holder holder;
     bool checkpoint_over;   /* after the verdict: somebody's checkpoint is over the device */

@@ -173,6 +173,21 @@ class Bench(Hands):
                                                    f"{sorted(addresses)}"))
         return broken
 
+    def in_memory(self):
+        """What NetworkManager autoconnects next is what its files say."""
+        def differing():
+            for uuid, (profile, *_) in invariants.profiles(self.read()).items():
+                said = self.device.nmcli("-g", "connection.autoconnect,connection.autoconnect-priority", "connection", "show",
+                                         uuid, check=False).split()
+                wanted = ["yes" if invariants.autoconnect(profile) else "no", str(invariants.priority(profile))]
+                if said != wanted:
+                    yield f"{uuid}: NetworkManager has {said}, its file {wanted}"
+        try:
+            wait_for("NetworkManager to have what the files say", lambda: not list(differing()), 5)
+        except LabError as error:
+            return [invariants.Broken(5, f"{error}: {'; '.join(differing())}")]
+        return []
+
     def no_checkpoint(self):
         """One that is left would undo all of it later."""
         try:
