@@ -115,6 +115,18 @@ static void drop_gone(void)
     }
 }
 
+char *fake_behind(void)
+{
+    for (guint i = 0; i < fake.storages->len; i++) {
+        const struct storage *storage = fake.storages->pdata[i];
+        const Profile *has = storage->profile;
+        g_autoptr(Profile) file = read_file(has->path);
+        if (file && (file->autoconnect != has->autoconnect || file->priority != has->priority))
+            return g_strdup(has->path);
+    }
+    return NULL;
+}
+
 /* A start reads all files; one that is invalid is dropped, and names are passed over as NM does (facts). */
 static void read_all(void)
 {

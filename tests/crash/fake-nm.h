@@ -41,6 +41,8 @@ gboolean fake_merged(const char *device);
 /* The UUID of the profile that a boot on this disk would bring up there; NULL: none. Caller frees. */
 char *fake_would_boot(const char *device);
 guint fake_checkpoints(void);
+/* A profile of whose flags it has something else than the file says; caller frees the path. NULL: none. */
+char *fake_behind(void);
 
 /* Changes of its memory, so far. */
 extern guint fake_changes;

@@ -259,6 +259,9 @@ static void check_network(void)
         if (active && !world_runs_what_is_stored(device))
             sim_broken("promise 2: %s does not run what is stored", device);
     }
+    g_autofree char *behind = fake_behind();
+    if (behind)
+        sim_broken("promise 5: NetworkManager has not loaded what %s says", behind);
     if (fake_checkpoints() > 0)
         sim_broken("a checkpoint is left, and fires at some time");
 }
