@@ -177,8 +177,8 @@ class Bench(Hands):
         """What NetworkManager autoconnects next is what its files say."""
         def differing():
             for uuid, (profile, *_) in invariants.profiles(self.read()).items():
-                said = self.device.nmcli("-g", "connection.autoconnect,connection.autoconnect-priority", "connection", "show",
-                                         uuid, check=False).split()
+                said = self.device.nmcli("-g", "connection.autoconnect,connection.autoconnect-priority",
+                                         "connection", "show", uuid, check=False).split()
                 wanted = ["yes" if invariants.autoconnect(profile) else "no", str(invariants.priority(profile))]
                 if said != wanted:
                     yield f"{uuid}: NetworkManager has {said}, its file {wanted}"
