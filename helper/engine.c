@@ -43,7 +43,7 @@ static void forget(Engine *engine)
         g_clear_pointer(&engine->ended[i], g_free);
         g_clear_pointer(&engine->holder[i], g_free);
         engine->down_said[i] = FALSE;
-        engine->load_tried[i] = FALSE;
+        engine->load_tried[i] = engine->checkpoint_over[i] = FALSE;
         engine->last_try_ms[i] = engine->other_since_ms[i] = 0;
     }
 }

@@ -40,10 +40,11 @@ typedef struct {
     char *id;              /* whose memory this is */
     char *said;            /* the last trouble in the journal: the same one is not said again and again */
     gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
-    gint64 answered_ms;    /* NM's first answer after the verdict, 0: none yet */
+    gint64 answered_ms;    /* since when NM has its minute after the verdict, 0: no answer yet */
     gint64 last_try_ms[TRIAL_PAIRS_MAX]; /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
+    gboolean checkpoint_over[TRIAL_PAIRS_MAX]; /* another tool's, at the last look after the verdict */
     char *holder[TRIAL_PAIRS_MAX]; /* the profile that has the device in place of the candidate, in words */
     gboolean down_said[TRIAL_PAIRS_MAX]; /* the journal has that the candidate is not active any more */
     char *ended[TRIAL_PAIRS_MAX];        /* an activation ended, and why */

@@ -169,8 +169,8 @@ static gboolean activation(Engine *engine, const Record *record, int i, const Ne
     }
     /* Somebody, or NM itself, activated the same profile in full: as good as ours. A device that a restarted
      * NM took over is not (it merges addresses), except after a promotion, where there is nothing else to
-     * merge. Nor is one that may have an edit's new content still. */
-    if (pair->edit && target == HOLDER_REPLACED && !ours)
+     * merge. Nor is one that may have an edit's new content: NM's own, or a roll-back's of another tool. */
+    if (pair->edit && target == HOLDER_REPLACED)
         return TRUE;
     if ((facts->activation == ACTIVATION_ENDED || facts->activation == ACTIVATION_NONE) &&
         on_device != ACTIVATION_NONE &&
@@ -265,12 +265,34 @@ static char *words_of_active(const NetworkDevice *device)
     return g_strdup_printf("\"%s\" (%s)", id, device->active_uuid);
 }
 
+/* What a roll-back of another tool's checkpoint has undone is done again, and takes its time again. FALSE: NM
+ * is away. */
+static gboolean foreign_checkpoint(Engine *engine, const char *device_object, int i, struct pair_facts *facts)
+{
+    g_autoptr(GError) error = NULL;
+
+    facts->checkpoint_over =
+        device_object && network_checkpoint_over(engine->network, device_object, &error) != 0;
+    if (later(error))
+        return FALSE;
+    if (engine->checkpoint_over[i] && !facts->checkpoint_over)
+        engine->answered_ms = 0;
+    engine->checkpoint_over[i] = facts->checkpoint_over;
+    return TRUE;
+}
+
 static gboolean pair_facts(Engine *engine, const Record *record, int i, struct pair_facts *facts)
 {
     g_auto(NetworkDevice) device = {0};
     g_autoptr(GError) error = NULL, elsewhere = NULL;
+    g_autofree char *object = network_find_device(engine->network, record->pair[i].device, &error);
 
-    if (!network_get_device(engine->network, record->pair[i].device, &device, &error) && later(error))
+    if (later(error))
+        return FALSE;
+    /* Before the device is looked at: where a checkpoint is gone, its roll-back is to be seen there. */
+    if (record->trial.state != TRIAL_TRYING && !foreign_checkpoint(engine, object, i, facts))
+        return FALSE;
+    if (object && !network_get_device_at(engine->network, object, &device, &error) && later(error))
         return FALSE;
     facts->holder = holder_of(record, i, &device);
     /* A device that goes by another name now still has what was activated on it. */
@@ -285,11 +307,8 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
         return FALSE;
     if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
         engine->answered_ms = os.boottime_ms();
-    if (record->trial.state != TRIAL_TRYING) {
-        facts->checkpoint_over =
-            device.object && network_checkpoint_over(engine->network, device.object, &error) != 0;
-        return !later(error) && staleness(engine, record, i, facts);
-    }
+    if (record->trial.state != TRIAL_TRYING)
+        return staleness(engine, record, i, facts);
 
     if (facts->holder != HOLDER_OTHER && facts->holder != HOLDER_REPLACED)
         engine->other_since_ms[i] = 0;

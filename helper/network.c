@@ -297,14 +297,13 @@ char *network_find_device(Network *network, const char *interface, GError **erro
     return object;
 }
 
-gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+gboolean network_get_device_at(Network *network, const char *device_object, NetworkDevice *ret,
+                               GError **error)
 {
-    g_auto(NetworkDevice) device = {.object = network_find_device(network, interface, error)};
+    g_auto(NetworkDevice) device = {.object = g_strdup(device_object)};
     g_autofree char *active = NULL;
     guint32 state = 0;
 
-    if (!device.object)
-        return FALSE;
     g_autoptr(GVariant) all = network_properties(network, device.object, NM_IFACE_DEVICE, error);
     if (!all)
         return FALSE;
@@ -332,6 +331,12 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     *ret = device;
     device = (NetworkDevice){0};
     return TRUE;
+}
+
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+{
+    g_autofree char *object = network_find_device(network, interface, error);
+    return object && network_get_device_at(network, object, ret, error);
 }
 
 gboolean network_activate(Network *network, const char *profile_object, const char *device_object,

@@ -79,6 +79,9 @@ typedef struct {
 gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error);
 /* The device's object alone; caller frees. NULL: `error` says why. */
 char *network_find_device(Network *network, const char *interface, GError **error);
+/* The device behind that object. */
+gboolean network_get_device_at(Network *network, const char *device_object, NetworkDevice *ret,
+                               GError **error);
 void network_device_clear(NetworkDevice *device);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkDevice, network_device_clear)
 

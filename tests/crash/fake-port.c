@@ -26,9 +26,19 @@ static gboolean fail(GError **error, enum bus_error kind, const char *why)
 /* LoadConnections, too: it answers what it has not loaded, so an error is the bus' word. */
 gboolean fake_is_question(const char *call)
 {
-    static const char *const questions[] = {
-        "look",         "load",    "get-profile",    "get-settings", "get-device",      "profile-active",
-        "active-state", "applied", "checkpoint-get", "checkpoints",  "checkpoint-over", NULL};
+    static const char *const questions[] = {"look",
+                                            "find-device",
+                                            "load",
+                                            "get-profile",
+                                            "get-settings",
+                                            "get-device",
+                                            "profile-active",
+                                            "active-state",
+                                            "applied",
+                                            "checkpoint-get",
+                                            "checkpoints",
+                                            "checkpoint-over",
+                                            NULL};
     return g_strv_contains(questions, call);
 }
 
@@ -169,18 +179,34 @@ void network_device_clear(NetworkDevice *device)
     g_clear_pointer(&device->active_uuid, g_free);
 }
 
-gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
+static struct device *device_of(const char *object)
+{
+    return g_str_has_prefix(object, "/Devices/") ? fake_device(object + strlen("/Devices/")) : NULL;
+}
+
+char *network_find_device(Network *network, const char *interface, GError **error)
+{
+    if (!ask(network, "find-device", interface, error))
+        return NULL;
+    if (fake_device(interface))
+        return g_strconcat("/Devices/", interface, NULL);
+    fail(error, BUS_ERROR_GONE, "no such device");
+    return NULL;
+}
+
+gboolean network_get_device_at(Network *network, const char *device_object, NetworkDevice *ret,
+                               GError **error)
 {
     const struct device *device;
 
-    if (!ask(network, "get-device", interface, error))
+    if (!ask(network, "get-device", device_object, error))
         return FALSE;
-    device = fake_device(interface);
+    device = device_of(device_object);
     if (!device)
         return fail(error, BUS_ERROR_GONE, "no such device");
     *ret = (NetworkDevice){
-        .object = g_strconcat("/Devices/", interface, NULL),
-        .interface = g_strdup(interface),
+        .object = g_strdup(device_object),
+        .interface = g_strdup(device->name),
         .active = g_strdup(device->path),
         .active_uuid = g_strdup(device->uuid),
         .active_state = device->state,
@@ -189,21 +215,16 @@ gboolean network_get_device(Network *network, const char *interface, NetworkDevi
     return TRUE;
 }
 
-char *network_find_device(Network *network, const char *interface, GError **error)
+gboolean network_get_device(Network *network, const char *interface, NetworkDevice *ret, GError **error)
 {
-    g_auto(NetworkDevice) device = {0};
-    return network_get_device(network, interface, &device, error) ? g_steal_pointer(&device.object) : NULL;
+    g_autofree char *object = network_find_device(network, interface, error);
+    return object && network_get_device_at(network, object, ret, error);
 }
 
 void network_forget_failures(Network *network)
 {
     for (guint i = 0; i < fake.n_devices; i++)
         fake.device[i].reason = 0;
-}
-
-static struct device *device_of(const char *object)
-{
-    return g_str_has_prefix(object, "/Devices/") ? fake_device(object + strlen("/Devices/")) : NULL;
 }
 
 gboolean network_activate(Network *network, const char *profile_object, const char *device_object,

@@ -183,6 +183,14 @@ const struct sim_scene sim_scenes[] = {
       {4000, "checkpoint eth0 15", -1}},
      "checks-passed",
      TRUE},
+    {"rolled-back-edit-fails",
+     FILES("lan"),
+     EDITED("lan.dead"),
+     {{0, "guard lan", 0},
+      {1000, "put lan lan.dead", -1},
+      {2000, "up lan", -1},
+      {4000, "checkpoint eth0 200", -1}},
+     "check-failed"},
 };
 const gsize sim_n_scenes = G_N_ELEMENTS(sim_scenes);
 

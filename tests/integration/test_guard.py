@@ -90,6 +90,21 @@ class Changed(Guarded):
         self.reverted()
         self.boots_quietly(self.assert_old)
 
+    def test_another_tools_roll_back_brings_the_bad_content_up_again(self):
+        """Its checkpoint saved what was tried; the UUID is that of what is good."""
+        self.modify_badly()
+        self.device.nmcli("connection", "up", "lan")
+        wait_for("the active candidate", lambda: b"was-active=true" in (self.record() or b""))
+        self.create_checkpoint(10)  # its end is behind the trial's deadline
+        wait_for("the old content", lambda: self.said("another tool has a checkpoint on eth0"), 20)
+        self.wait_address(OLD)
+        self.watch.ignore_profiles()  # NetworkManager writes the bad content into the file; a boot would put it right
+        wait_for("its roll-back", lambda: not self.checkpoints(), 20)
+        wait_for("the trial's end", lambda: self.state() == "none")
+        self.assertEqual(self.addresses(), {OLD})  # it is the trial that has put it right, not the guard behind it
+        self.reverted()
+        self.boots_quietly(self.assert_old)
+
     def test_nmcli_modify_so_that_it_cannot_come_up(self):
         """No event says that it has: DHCP with no server."""
         self.device.nmcli("connection", "modify", "lan", "ipv4.method", "auto", "ipv4.addresses", "", "ipv4.gateway", "",
