@@ -214,8 +214,10 @@ class Scene(Hands):
 
 def threads(pid):
     """{thread: (how often it has gone to sleep of itself, its CPU time in ms)} of those that live."""
-    found = {}
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+    found, tasks = {}, ()
+    with contextlib.suppress(FileNotFoundError):  # the whole process has
+        tasks = tuple(pathlib.Path(f"/proc/{pid}/task").iterdir())
+    for task in tasks:
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
             slept = re.search(r"^voluntary_ctxt_switches:\s+(\d+)", (task / "status").read_text(), re.M)
             found[task.name] = int(slept[1]), int((task / "schedstat").read_text().split()[0]) / 1e6
