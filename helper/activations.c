@@ -43,9 +43,7 @@ static gboolean concerns_us(Engine *engine, const char *uuid)
     g_autoptr(GError) unknown = NULL;
     g_autoptr(GPtrArray) list = good_list(engine->state_dir, &unknown);
 
-    if (!network_get_profile(engine->network, uuid, &profile, NULL))
-        return FALSE;
-    g_autoptr(GVariant) settings = network_settings(engine->network, profile.object, NULL);
+    g_autoptr(GVariant) settings = network_get_settings(engine->network, uuid, &profile, NULL);
     if (!settings)
         return FALSE;
     g_autofree char *replaces = settings_annotation(settings, ANNOTATION_REPLACES);

@@ -194,9 +194,7 @@ static gboolean compare_running(Engine *engine, const Record *record, int i, con
         facts->activation = ACTIVATION_PENDING;
         return TRUE;
     }
-    g_autoptr(GVariant) stored = network_get_profile(engine->network, candidate->uuid, &profile, &error)
-                                     ? network_settings(engine->network, profile.object, &error)
-                                     : NULL;
+    g_autoptr(GVariant) stored = network_get_settings(engine->network, candidate->uuid, &profile, &error);
     if (!stored) {
         facts->activation = ACTIVATION_MODIFIED; /* NM does not know it any more */
         return !later(error);
@@ -226,9 +224,7 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
     gint32 priority = 0;
     g_autoptr(Profile) file = read_recorded(stored, &found, NULL);
 
-    g_autoptr(GVariant) settings = network_get_profile(engine->network, stored->uuid, &known, error)
-                                       ? network_settings(engine->network, known.object, error)
-                                       : NULL;
+    g_autoptr(GVariant) settings = network_get_settings(engine->network, stored->uuid, &known, error);
     if (!settings)
         return !file && !later(*error);
     if (!file)

@@ -237,10 +237,12 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     return TRUE;
 }
 
-GVariant *network_settings(Network *network, const char *profile_object, GError **error)
+GVariant *network_get_settings(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
 {
+    if (!network_get_profile(network, uuid, ret, error))
+        return NULL;
     g_autoptr(GVariant) reply =
-        network_ask(network, profile_object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
+        network_ask(network, ret->object, NM_IFACE_CONNECTION, "GetSettings", NULL, "(a{sa{sv}})", error);
     return reply ? g_variant_get_child_value(reply, 0) : NULL;
 }
 

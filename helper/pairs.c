@@ -250,10 +250,9 @@ static gboolean runs_other_content(const PlanPair *pair, Network *network)
 {
     g_auto(NetworkProfile) known = {0};
 
-    if (g_strcmp0(pair->nm.active_uuid, pair->candidate->uuid) != 0 ||
-        !network_get_profile(network, pair->candidate->uuid, &known, NULL))
+    if (g_strcmp0(pair->nm.active_uuid, pair->candidate->uuid) != 0)
         return FALSE;
-    g_autoptr(GVariant) settings = network_settings(network, known.object, NULL);
+    g_autoptr(GVariant) settings = network_get_settings(network, pair->candidate->uuid, &known, NULL);
     g_autoptr(GVariant) applied = settings ? network_applied(network, pair->nm.object, NULL) : NULL;
     return applied && !settings_same(applied, settings);
 }

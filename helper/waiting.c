@@ -136,11 +136,9 @@ static void bring_back(Engine *engine, const Profile *known, GError **error)
     g_auto(NetworkDevice) device = {0};
     g_autofree char *active = NULL, *name = NULL;
 
-    if (!plan_bound(known, &name, NULL) ||
-        !network_get_profile(engine->network, known->uuid, &profile, error) ||
-        !network_get_device(engine->network, name, &device, error))
+    if (!plan_bound(known, &name, NULL) || !network_get_device(engine->network, name, &device, error))
         return;
-    g_autoptr(GVariant) settings = network_settings(engine->network, profile.object, error);
+    g_autoptr(GVariant) settings = network_get_settings(engine->network, known->uuid, &profile, error);
     if (!settings)
         return;
     g_autoptr(GVariant) applied = network_applied(engine->network, device.object, NULL);

@@ -78,9 +78,7 @@ static void see_profile(const char *id)
     gboolean autoconnect = TRUE;
     gint32 priority = 0;
 
-    g_autoptr(GVariant) settings = network_get_profile(network, sim_uuid(id), &profile, &error)
-                                       ? network_settings(network, profile.object, &error)
-                                       : NULL;
+    g_autoptr(GVariant) settings = network_get_settings(network, sim_uuid(id), &profile, &error);
     if (!settings) {
         printf("  profile %s: %s\n", id, kind(error));
         return;

@@ -147,13 +147,13 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
     return TRUE;
 }
 
-GVariant *network_settings(Network *network, const char *profile_object, GError **error)
+GVariant *network_get_settings(Network *network, const char *uuid, NetworkProfile *ret, GError **error)
 {
     const struct storage *storage;
 
-    if (!ask(network, "get-settings", profile_object, error))
+    if (!network_get_profile(network, uuid, ret, error) || !ask(network, "get-settings", uuid, error))
         return NULL;
-    storage = fake_by_object(profile_object);
+    storage = fake_find(uuid);
     if (storage)
         return fake_settings(storage);
     fail(error, BUS_ERROR_GONE, "no such profile");

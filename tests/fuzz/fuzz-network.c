@@ -85,17 +85,13 @@ static void ask_profile(Network *network)
 {
     g_autoptr(GError) error = NULL, other_error = NULL;
     g_auto(NetworkProfile) profile = {0};
-    gboolean known = network_get_profile(network, UUID, &profile, &error);
+    g_autoptr(GVariant) settings = network_get_settings(network, UUID, &profile, &error);
 
-    assert_answered(known, error);
-    if (!known)
-        return;
-    assert_path(profile.object);
-    g_assert_nonnull(profile.filename);
-    g_autoptr(GVariant) settings = network_settings(network, profile.object, &error);
     assert_answered(settings != NULL, error);
     if (!settings)
         return;
+    assert_path(profile.object);
+    g_assert_nonnull(profile.filename);
     g_autoptr(GVariant) applied = network_applied(network, DEVICE, &other_error);
     assert_answered(applied != NULL, other_error);
     look_at_settings(settings, applied ? applied : settings);
