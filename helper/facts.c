@@ -241,16 +241,17 @@ static gboolean in_step(Engine *engine, const struct record_profile *stored, GEr
            strcmp(known.filename, file->path) == 0;
 }
 
-/* NM is not asked where a plain profile was just written, or is about to be: it has to load that anyway. */
+/* NM is not asked where its answer decides nothing: a plain profile that was just written, or is about to be,
+ * is loaded anyway, and one that was tried is not loaded again. */
 static gboolean staleness(Engine *engine, const Record *record, int i, struct pair_facts *facts)
 {
     const struct record_pair *pair = &record->pair[i];
     g_autoptr(GError) error = NULL, other = NULL;
     gboolean sure = facts->stale && !pair->edit;
 
-    gboolean fresh = !sure && (pair->edit || in_step(engine, &pair->candidate, &error)) &&
-                     (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other));
-    facts->stale = !fresh && !engine->load_tried[i];
+    facts->stale = !engine->load_tried[i] &&
+                   (sure || !((pair->edit || in_step(engine, &pair->candidate, &error)) &&
+                              (!pair->replaced.uuid || in_step(engine, &pair->replaced, &other))));
     return !later(error) && !later(other);
 }
 
