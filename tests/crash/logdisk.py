@@ -16,6 +16,7 @@ import pathlib
 import struct
 import subprocess
 import threading
+import time
 
 from device import wait_for
 import writelog
@@ -103,9 +104,16 @@ class Mounted:
         options = OPTIONS[kind].format(f"{place}.disk")
         if self.enter:
             self._run("mount", "-t", kind, *(["-o", options] if options else []), source, place)
-        else:  # no process for each of thousands
-            _checked(LIBC.mount(os.fsencode(source), os.fsencode(place), kind.encode(), 0, options.encode()),
-                     f"mount {kind} on {place}")
+            return
+        until = time.monotonic() + 1
+        while True:  # no process for each of thousands
+            try:
+                _checked(LIBC.mount(os.fsencode(source), os.fsencode(place), kind.encode(), 0, options.encode()),
+                         f"mount {kind} on {place}")
+                return
+            except OSError as error:  # busy: who tries to configure a loop device that is taken has it for an instant
+                if error.errno != errno.EBUSY or time.monotonic() > until:
+                    raise
 
     def _unmount(self, place):
         if self.enter:
