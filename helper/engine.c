@@ -43,7 +43,7 @@ static void forget(Engine *engine)
         g_clear_pointer(&engine->ended[i], g_free);
         g_clear_pointer(&engine->holder[i], g_free);
         engine->down_said[i] = FALSE;
-        engine->load_tried[i] = engine->checkpoint_over[i] = FALSE;
+        engine->load_tried[i] = FALSE;
         engine->last_try_ms[i] = engine->other_since_ms[i] = 0;
     }
 }
@@ -125,7 +125,11 @@ static Record *load(Engine *engine, gboolean *ret_behind, GError **error)
     g_autofree char *held_over = g_steal_pointer(&engine->held_over);
     g_autofree char *now = held ? record_format(record, &length) : NULL;
     *ret_behind = held && g_strcmp0(now, held_over) == 0;
-    return *ret_behind ? g_steal_pointer(&held) : g_steal_pointer(&record);
+    Record *found = *ret_behind ? g_steal_pointer(&held) : g_steal_pointer(&record);
+    if (found->trial.state != engine->state) /* by another process, which may not have come to its end */
+        forget(engine);
+    engine->state = found->trial.state;
+    return found;
 }
 
 /* The verdict's reason in more words, where there are any. Caller frees. */
@@ -302,6 +306,7 @@ static gboolean persist(Engine *engine, Record *record, const struct trial *next
     facts->same_boot = TRUE;
     if (verdict) {
         forget(engine);
+        engine->state = next->state;
         /* Where our checkpoint was just seen, its end is the first thing that NM is told; then all is asked
          * anew. */
         if (facts->network != NETWORK_READY || facts->checkpoint == CHECKPOINT_NONE)

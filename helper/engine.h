@@ -34,17 +34,19 @@ typedef struct {
     gboolean judged;    /* ... they have run */
 
     /* The engine's own; zero to begin with. */
-    Record *held;          /* what the disk did not take */
-    char *held_over;       /* the text of the record that was on the disk then */
-    gboolean settled;      /* in this run: see settle() */
-    char *id;              /* whose memory this is */
-    char *said;            /* the last trouble in the journal: the same one is not said again and again */
-    gint64 disk_failed_ms; /* CLOCK_BOOTTIME, 0: it works */
-    gint64 answered_ms;    /* since when NM has its minute after the verdict, 0: no answer yet */
+    Record *held;           /* what the disk did not take */
+    char *held_over;        /* the text of the record that was on the disk then */
+    gboolean settled;       /* in this run: see settle() */
+    char *id;               /* whose memory this is */
+    enum trial_state state; /* ... and of which state */
+    char *said;             /* the last trouble in the journal: the same one is not said again and again */
+    gint64 disk_failed_ms;  /* CLOCK_BOOTTIME, 0: it works */
+    gint64 answered_ms;     /* since when NM has its minute after the verdict, 0: no answer yet */
     gint64 last_try_ms[TRIAL_PAIRS_MAX]; /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
-    gboolean checkpoint_over[TRIAL_PAIRS_MAX]; /* another tool's, at the last look after the verdict */
+    gint64
+        foreign_fires_ms[TRIAL_PAIRS_MAX]; /* another tool's checkpoint, at the last look after the verdict */
     char *holder[TRIAL_PAIRS_MAX]; /* the profile that has the device in place of the candidate, in words */
     gboolean down_said[TRIAL_PAIRS_MAX]; /* the journal has that the candidate is not active any more */
     char *ended[TRIAL_PAIRS_MAX];        /* an activation ended, and why */

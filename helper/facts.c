@@ -262,19 +262,19 @@ static char *words_of_active(const NetworkDevice *device)
     return g_strdup_printf("\"%s\" (%s)", id, device->active_uuid);
 }
 
-/* What a roll-back of another tool's checkpoint has undone is done again, and takes its time again. FALSE: NM
- * is away. */
+/* The end of another tool's checkpoint may have been a roll-back: what it has undone is done again, and takes
+ * its time again. FALSE: NM is away. */
 static gboolean foreign_checkpoint(Engine *engine, const char *device_object, int i, struct pair_facts *facts)
 {
     g_autoptr(GError) error = NULL;
 
-    facts->checkpoint_over =
-        device_object && network_checkpoint_over(engine->network, device_object, &error) != 0;
+    gint64 fires_ms = device_object ? network_checkpoint_over(engine->network, device_object, &error) : 0;
     if (later(error))
         return FALSE;
-    if (engine->checkpoint_over[i] && !facts->checkpoint_over)
+    if (engine->foreign_fires_ms[i] != 0 && fires_ms != engine->foreign_fires_ms[i])
         engine->answered_ms = 0;
-    engine->checkpoint_over[i] = facts->checkpoint_over;
+    engine->foreign_fires_ms[i] = fires_ms;
+    facts->checkpoint_over = fires_ms != 0;
     return TRUE;
 }
 
@@ -351,9 +351,9 @@ void facts_from_network(Engine *engine, const Record *record, struct facts *fact
     /* What is about to be written is to be loaded then, whatever NM has: see staleness(). */
     gboolean to_write = record->trial.state == TRIAL_PROMOTING &&
                         trial_holds(FACT_CANDIDATE_NOT_ON, &record->trial, facts) >= 0;
-    for (int i = 0; i < record->trial.n_pairs; i++)
+    for (int i = 0; answered && !first && i < record->trial.n_pairs; i++) {
         facts->pair[i].stale |= to_write;
-    for (int i = 0; answered && !first && i < record->trial.n_pairs; i++)
         answered = pair_facts(engine, record, i, &facts->pair[i]);
+    }
     facts->network = answered ? NETWORK_READY : NETWORK_AWAY;
 }

@@ -198,10 +198,9 @@ enum network_state network_look(Network *network, char **ret_why)
         network->nm_name ? network_property(network, NM_PATH, NM_IFACE, "Startup", "b", &error) : NULL;
     if (!network->nm_name)
         why = NOT_RUNNING;
-    else if (!startup)
-        why = g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER) ? "NetworkManager does not answer"
-                                                                 : "NetworkManager is starting";
-    else if (g_variant_get_boolean(startup))
+    else if (g_error_matches(error, BUS_ERROR, BUS_ERROR_LATER))
+        why = "NetworkManager does not answer";
+    else if (!startup || g_variant_get_boolean(startup)) /* or its objects are not there yet */
         why = "NetworkManager is still in its startup";
     if (why && ret_why)
         *ret_why = g_strdup(why);

@@ -90,8 +90,8 @@ static int n_pairs(const struct trial *trial)
     return trial->n_pairs < 0 ? 0 : trial->n_pairs > TRIAL_PAIRS_MAX ? TRIAL_PAIRS_MAX : trial->n_pairs;
 }
 
-/* NM has had its time to bring the right profile up: counted from its first answer after the verdict, so that
- * at least one attempt is made however late that comes. */
+/* NM has had its time to bring the right profile up: counted from its first answer after the verdict, or
+ * after another tool's checkpoint, so that at least one attempt is made however late that comes. */
 static bool given_up(const struct facts *facts)
 {
     return facts->answered_ms != 0 && elapsed(facts->now_ms, facts->answered_ms, TRIAL_GIVE_UP_MS);

@@ -125,7 +125,7 @@ struct facts {
     int64_t
         passing_until_ms; /* ... and when the last passing look began: evidence, not mere time, fills hold */
     bool judged_after_revert; /* the checks ran once on the old network, for the log */
-    int64_t answered_ms;      /* since when this process has NM's answers after the verdict, 0: none yet */
+    int64_t answered_ms;      /* since when NM has its time after the verdict, 0: not yet */
     enum network_state network;
     enum checkpoint_state checkpoint; /* ours, EARLY: it would fire before the (asked) deadline's margin */
     struct pair_facts pair[TRIAL_PAIRS_MAX];

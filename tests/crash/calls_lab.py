@@ -185,7 +185,7 @@ class Bench(Hands):
         try:
             wait_for("NetworkManager to have what the files say", lambda: not list(differing()), 5)
         except LabError as error:
-            return [invariants.Broken(5, f"{error}: {'; '.join(differing())}")]
+            return [invariants.Broken("-", f"{error}: {'; '.join(differing())}")]
         return []
 
     def no_checkpoint(self):

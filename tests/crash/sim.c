@@ -261,7 +261,7 @@ static void check_network(void)
     }
     g_autofree char *behind = fake_behind();
     if (behind)
-        sim_broken("promise 5: NetworkManager has not loaded what %s says", behind);
+        sim_broken("NetworkManager has not loaded what %s says", behind);
     if (fake_checkpoints() > 0)
         sim_broken("a checkpoint is left, and fires at some time");
 }
