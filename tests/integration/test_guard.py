@@ -102,8 +102,9 @@ class Changed(Guarded):
         wait_for("its roll-back", lambda: not self.checkpoints(), 20)
         wait_for("the trial's end", lambda: self.state() == "none")
         self.assertEqual(self.addresses(), {OLD})  # it is the trial that has put it right, not the guard behind it
-        self.reverted()
-        self.boots_quietly(self.assert_old)
+        self.ended("reverted", "check-failed")
+        self.assert_old(exact=False)  # the roll-back may have written the same in NetworkManager's way (1.52)
+        self.boots_quietly(lambda: self.assert_old(exact=False))
 
     def test_nmcli_modify_so_that_it_cannot_come_up(self):
         """No event says that it has: DHCP with no server."""

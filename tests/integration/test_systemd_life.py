@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What happens to a machine with a trial open, as systemd does it; and what nm-trial's units may do to its boot."""
+import contextlib
 import os
 import time
+import subprocess
 import unittest
 
 from device import PROFILES, wait_for
@@ -112,8 +114,11 @@ class Life(SystemdCase):
 
     def unit_if_any(self, unit):
         """The unit's InvocationID; None while there is nobody to ask."""
-        shown = self.container.run("systemctl", "show", "--value", "--property=InvocationID", unit, check=False)
-        return shown.stdout.strip() or None
+        with contextlib.suppress(subprocess.TimeoutExpired):  # who was asked went away with the question
+            shown = self.container.run("systemctl", "show", "--value", "--property=InvocationID", unit, check=False,
+                                       timeout=10)
+            return shown.stdout.strip() or None
+        return None
 
     @explained
     def test_services_that_are_restarted_in_a_trial(self):
