@@ -2,8 +2,8 @@
 """What happens to a machine with a trial open, as systemd does it; and what nm-trial's units may do to its boot."""
 import contextlib
 import os
-import time
 import subprocess
+import time
 import unittest
 
 from device import PROFILES, wait_for
