@@ -45,8 +45,7 @@ typedef struct {
     gint64 last_try_ms[TRIAL_PAIRS_MAX]; /* the last activation attempt, 0: none yet */
     gint64 other_since_ms[TRIAL_PAIRS_MAX];
     gboolean load_tried[TRIAL_PAIRS_MAX];
-    gint64
-        foreign_fires_ms[TRIAL_PAIRS_MAX]; /* another tool's checkpoint, at the last look after the verdict */
+    gint64 foreign_fires_ms[TRIAL_PAIRS_MAX]; /* when another tool's checkpoint does, 0: none was seen */
     char *holder[TRIAL_PAIRS_MAX]; /* the profile that has the device in place of the candidate, in words */
     gboolean down_said[TRIAL_PAIRS_MAX]; /* the journal has that the candidate is not active any more */
     char *ended[TRIAL_PAIRS_MAX];        /* an activation ended, and why */

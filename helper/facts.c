@@ -302,10 +302,11 @@ static gboolean pair_facts(Engine *engine, const Record *record, int i, struct p
     if (record->pair[i].edit && record->trial.state == TRIAL_PROMOTING && facts->holder == HOLDER_CANDIDATE &&
         facts->activation == ACTIVATION_ACTIVE && !compare_running(engine, record, i, &device, facts))
         return FALSE;
-    if (record->trial.state != TRIAL_TRYING && engine->answered_ms == 0)
-        engine->answered_ms = os.boottime_ms();
-    if (record->trial.state != TRIAL_TRYING)
+    if (record->trial.state != TRIAL_TRYING) {
+        if (engine->answered_ms == 0)
+            engine->answered_ms = os.boottime_ms();
         return staleness(engine, record, i, facts);
+    }
 
     if (facts->holder != HOLDER_OTHER && facts->holder != HOLDER_REPLACED)
         engine->other_since_ms[i] = 0;
@@ -343,9 +344,8 @@ static gboolean checkpoint(Engine *engine, const Record *record, struct facts *f
 
 void facts_from_network(Engine *engine, const Record *record, struct facts *facts)
 {
-    gboolean answered;
-
-    answered = network_look(engine->network, NULL) == NETWORK_READY && checkpoint(engine, record, facts);
+    gboolean answered =
+        network_look(engine->network, NULL) == NETWORK_READY && checkpoint(engine, record, facts);
     /* With a verdict, our checkpoint goes before anything else, and then all is asked anew. */
     gboolean first = record->trial.state != TRIAL_TRYING && facts->checkpoint != CHECKPOINT_NONE;
     /* What is about to be written is to be loaded then, whatever NM has: see staleness(). */

@@ -58,7 +58,8 @@ gboolean network_get_profile(Network *network, const char *uuid, NetworkProfile 
 void network_profile_clear(NetworkProfile *profile);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(NetworkProfile, network_profile_clear)
 
-/* The same, and what NM has in the profile: a{sa{sv}}, without secrets. Caller unrefs. */
+/* The same, and what NM has in the profile: a{sa{sv}}, without secrets. Caller unrefs. NULL with `error`:
+ * *ret, which the caller clears in any case, may be filled. */
 GVariant *network_get_settings(Network *network, const char *uuid, NetworkProfile *ret, GError **error);
 
 /* Makes NM read these files (NULL-terminated paths). TRUE proves nothing about a single file: ask for the
